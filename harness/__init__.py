@@ -1,0 +1,1 @@
+"""Records L1, replays it and makes up whole networks for tests; uses trinode, never the other way round."""

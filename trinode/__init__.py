@@ -1,0 +1,1 @@
+"""An OP Stack node: derivation, execution, gossip and RPC in one process of trio nurseries."""

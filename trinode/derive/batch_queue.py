@@ -1,0 +1,137 @@
+"""Batch Queue: batches in any order, sorted out by checking all of them for each next block (specification: derivation, "Batch Queue").
+
+Before Holocene; from it on `batch_stage`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from trinode.derive.batch_check import (
+    Validity,
+    Verdict,
+    check_singular_batch,
+    check_span_batch,
+    singular_batches,
+)
+from trinode.derive.channel_reader import Batch, ChannelReader, describe_batch
+from trinode.derive.drops import DropReason
+from trinode.derive.epochs import Epochs
+from trinode.derive.errors import CriticalError, ResetRequired
+from trinode.derive.events import Signal, Steps, Subject
+from trinode.derive.journal import Journal
+from trinode.derive.pending_span import PendingSpan
+from trinode.protocol.batch import SingularBatch
+from trinode.protocol.block import L1BlockRef
+from trinode.rollup.config import RollupConfig
+from trinode.rollup.l2_block import L2BlockRef
+
+
+class Queued(NamedTuple):
+    """A batch with the L1 block whose data completed it."""
+
+    batch: Batch
+    inclusion: L1BlockRef
+
+
+class NextBatch(NamedTuple):
+    """A batch for the next block; `concluding`: that block becomes safe, as the last of its span."""
+
+    batch: SingularBatch
+    concluding: bool
+
+
+class BatchQueue:
+    """Keeps future and undecided batches until their time comes."""
+
+    def __init__(self, config: RollupConfig, reader: ChannelReader, epochs: Epochs, journal: Journal) -> None:
+        self._config = config
+        self._reader = reader
+        self._epochs = epochs
+        self._journal = journal
+        self._queue: list[Queued] = []
+        self._span = PendingSpan(config, journal)
+
+    def next_batch(self, parent: L2BlockRef) -> Steps[NextBatch | Signal]:
+        """The batch of the block on top of `parent`. A span, once accepted, is given without checking again."""
+        batch = self._span.next(parent)
+        if batch is not None:
+            return NextBatch(batch, not self._span)
+        self._epochs.update(parent)
+        behind = self._epochs.behind(parent)
+        read = yield from self._reader.next_batch()
+        if read is Signal.AGAIN:
+            return read
+        if behind:
+            if not isinstance(read, Signal):
+                self._drop(read, DropReason.ORIGIN_BEHIND)
+                return Signal.AGAIN
+            return read
+        if not isinstance(read, Signal):
+            yield from self._add(Queued(read, self._epochs.origin), parent)
+        found = yield from self._derive_next(parent, out_of_data=read is Signal.EXHAUSTED)
+        if found is None:
+            return Signal.EXHAUSTED if read is Signal.EXHAUSTED else Signal.AGAIN
+        return self._begin(found, parent)
+
+    def flush(self) -> None:
+        """Drop the rest of the current span and channel.
+
+        Reached only where Holocene activates in the same L1 gap as an earlier fork, so that this stage outlives its time; op-node panics there.
+        """
+        self._span.abandon("flushed")
+        self._reader.flush()
+
+    def abandon(self) -> None:
+        """Note what is lost when Holocene's batch stage takes over."""
+        for queued in self._queue:
+            self._drop(queued.batch, DropReason.FORK_SWITCH)
+        self._span.abandon("Holocene")
+
+    def _drop(self, batch: Batch, reason: DropReason, detail: str = "") -> None:
+        self._journal.dropped(reason, Subject.BATCH, describe_batch(batch), detail)
+
+    def _check(self, queued: Queued, parent: L2BlockRef) -> Steps[Verdict]:
+        l1_blocks = self._epochs.l1_blocks
+        if isinstance(queued.batch, SingularBatch):
+            return check_singular_batch(self._config, l1_blocks, parent, queued.batch, queued.inclusion)
+        return (yield from check_span_batch(self._config, l1_blocks, parent, queued.batch, queued.inclusion))
+
+    def _add(self, queued: Queued, parent: L2BlockRef) -> Steps[None]:
+        verdict = yield from self._check(queued, parent)
+        if verdict.validity is Validity.DROP:
+            assert verdict.reason is not None
+            self._drop(queued.batch, verdict.reason, verdict.detail)
+        else:
+            self._queue.append(queued)
+
+    def _derive_next(self, parent: L2BlockRef, *, out_of_data: bool) -> Steps[Batch | None]:
+        if not self._epochs.follows(parent):
+            raise ResetRequired(f"L1 block {self._epochs.l1_blocks[0].number} does not follow the safe head's L1 origin {parent.l1_origin.number}")
+        kept: list[Queued] = []
+        for index, queued in enumerate(self._queue):
+            verdict = yield from self._check(queued, parent)
+            if verdict.validity is Validity.FUTURE:
+                kept.append(queued)
+            elif verdict.validity is Validity.ACCEPT:
+                self._queue = kept + self._queue[index + 1 :]
+                return queued.batch
+            elif verdict.validity is Validity.UNDECIDED:
+                self._queue = kept + self._queue[index:]  # it blocks those behind it
+                return None
+            else:
+                assert verdict.reason is not None
+                self._drop(queued.batch, verdict.reason, verdict.detail)
+        self._queue = kept
+        return self._epochs.forced_empty_batch(parent, out_of_data=out_of_data)
+
+    def _begin(self, batch: Batch, parent: L2BlockRef) -> NextBatch:
+        if self._journal.observing:
+            self._journal.progressed("accepted", Subject.BATCH, describe_batch(batch))
+        if isinstance(batch, SingularBatch):
+            return NextBatch(batch, True)
+        blocks = singular_batches(batch, self._epochs.l1_blocks, parent)
+        if not blocks:
+            raise CriticalError("an accepted span batch has an L1 origin that is not there")
+        self._span.start(blocks)
+        return NextBatch(self._span.pop(parent), not self._span)

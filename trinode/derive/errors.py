@@ -1,0 +1,11 @@
+"""The two errors that leave the derivation pipeline; everything else that L1 data can do is a `Dropped` notice."""
+
+from __future__ import annotations
+
+
+class ResetRequired(Exception):  # noqa: N818 - the name says what the driver must do
+    """The pipeline no longer stands on the canonical L1 chain: call `Pipeline.reset` and go on from there."""
+
+
+class CriticalError(Exception):
+    """Derivation cannot go on: the chain's configuration contradicts what L1 or the engine holds."""

@@ -1,0 +1,199 @@
+"""The derivation pipeline: all stages, wired, as one state machine without IO (specification: derivation).
+
+`next_event` runs until something must be answered or told; `receive` answers. Data flows from L1 traversal to the engine queue;
+control flows the other way: each stage pulls from the one before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from trinode.derive.attributes import AttributesBuilder
+from trinode.derive.batch_queue import BatchQueue
+from trinode.derive.batch_stage import BatchStage
+from trinode.derive.channel_assembler import ChannelAssembler
+from trinode.derive.channel_bank import ChannelBank
+from trinode.derive.channel_reader import ChannelReader
+from trinode.derive.engine_queue import EngineQueue
+from trinode.derive.epochs import Epochs
+from trinode.derive.errors import ResetRequired
+from trinode.derive.events import (
+    Answer,
+    DerivedAttributes,
+    Event,
+    HeadsFound,
+    Idle,
+    Notice,
+    Request,
+    Signal,
+    Steps,
+    l1_block_by_hash,
+    l2_block,
+)
+from trinode.derive.frame_queue import FrameQueue
+from trinode.derive.journal import Journal
+from trinode.derive.l1_retrieval import L1Retrieval
+from trinode.derive.l1_traversal import L1Traversal
+from trinode.derive.sync_start import L2Heads, find_heads, find_l1_base
+from trinode.protocol.block import L1Block, L1BlockRef
+from trinode.protocol.types import BlockId
+from trinode.rollup.config import RollupConfig
+from trinode.rollup.fork import Fork
+from trinode.rollup.l1_chain import L1ChainConfig
+from trinode.rollup.l2_block import L2Block, L2BlockRef
+from trinode.rollup.system_config import SystemConfig
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStatus:
+    """Where the pipeline stands; None before the first reset has found it."""
+
+    origin: L1BlockRef
+    pending_safe: L2BlockRef
+    safe: L2BlockRef
+
+
+class Pipeline:
+    """Derives payload attributes for one chain.
+
+    After construction call `reset`, then loop: `next_event()`; if it is a `Request`, `receive(answer)`. ResetRequired means: L1 or the
+    engine moved, call `reset` with the engine's current heads. CriticalError means: stop and tell the operator.
+    """
+
+    def __init__(self, config: RollupConfig, l1_chain_config: L1ChainConfig, *, observe: bool = False) -> None:
+        self._config = config
+        self._l1_chain_config = l1_chain_config
+        self._journal = Journal(observe)
+        self._steps: Steps[None] | None = None
+        self._asked: Request | None = None
+        self._answer: Answer = None
+        self._pending: deque[Event] = deque()
+        self.status: PipelineStatus | None = None
+
+    def reset(self, heads: L2Heads) -> None:
+        """Forget everything buffered and start again from the engine's heads, as far back as L1 demands."""
+        self._steps = self._run(heads)
+        self._asked, self._answer = None, None
+        self._journal.notices.clear()
+        self._pending.clear()
+
+    def next_event(self) -> Event:
+        """Work until there is something to answer (`Request`), to tell (`Notice`), or nothing to do (`Idle`).
+
+        Raises ResetRequired or CriticalError; after either only `reset` goes on.
+        """
+        assert self._steps is not None, "reset the pipeline before its first event, and after an error"
+        assert self._asked is None, f"{self._asked} is not answered"
+        if self._pending:
+            return self._hand_out()
+        steps, self._steps = self._steps, None  # stays None if an error escapes
+        try:
+            event = steps.send(self._answer)
+        except StopIteration:
+            raise AssertionError("the pipeline's loop has no end") from None
+        self._steps, self._answer = steps, None
+        notices: list[Notice] = self._journal.notices
+        self._pending.extend(notices)
+        notices.clear()
+        self._pending.append(event)
+        return self._hand_out()
+
+    def _hand_out(self) -> Event:
+        event = self._pending.popleft()
+        if isinstance(event, Request):
+            self._asked = event
+        return event
+
+    def receive(self, answer: Answer) -> None:
+        """Answer the request that `next_event` returned last; the type of the answer stands with each request."""
+        assert self._asked is not None, "nothing was asked"
+        self._asked, self._answer = None, answer
+
+    # ---- the loop ----
+
+    def _run(self, heads: L2Heads) -> Steps[None]:
+        found = yield from find_heads(self._config, heads)
+        safe = yield from l2_block(found.safe.hash)
+        if safe is None:
+            raise ResetRequired(f"the engine lost its safe block {found.safe.number}")
+        base = yield from find_l1_base(self._config, safe)
+        l1_base = yield from l1_block_by_hash(base.ref.l1_origin)
+        yield HeadsFound(found.unsafe, found.safe, found.finalized, l1_base.id)
+        stages = _Stages(self._config, self._l1_chain_config, self._journal, l1_base, base.system_config, safe)
+        while True:
+            self.status = PipelineStatus(stages.traversal.origin, stages.engine.pending_safe.ref, stages.engine.safe.ref)
+            worked = yield from stages.step()
+            if not worked:
+                advanced = yield from stages.advance_l1()
+                if not advanced:
+                    yield Idle(stages.traversal.origin.number + 1)
+            if self._journal.notices:
+                # The driver gets its turn, however much data one L1 block holds; `next_event` hands out the earlier notices first.
+                yield self._journal.notices.pop()
+
+
+class _Stages:
+    """One wiring of the stages, made anew at each reset."""
+
+    def __init__(
+        self,
+        config: RollupConfig,
+        l1_chain_config: L1ChainConfig,
+        journal: Journal,
+        base: L1Block,
+        system_config: SystemConfig,
+        safe: L2Block,
+    ) -> None:
+        self._config = config
+        self._journal = journal
+        self.traversal = L1Traversal(config, journal)
+        self.traversal.reset(base, system_config)
+        self.retrieval = L1Retrieval(config, self.traversal, journal)
+        self.retrieval.reset(base, system_config.batcher_address)
+        self.frames = FrameQueue(config, self.traversal, self.retrieval, journal)
+        holocene = config.rules(l1_inclusion_timestamp=base.header.timestamp).strict_ordering
+        channels = (ChannelAssembler if holocene else ChannelBank)(config, self.traversal, self.frames, journal)
+        self.reader = ChannelReader(config, self.traversal, channels, journal)
+        self.epochs = Epochs(config, self.traversal)
+        self.epochs.reset(base.ref)
+        self.batches: BatchQueue | BatchStage = (BatchStage if holocene else BatchQueue)(config, self.reader, self.epochs, journal)
+        self.builder = AttributesBuilder(config, l1_chain_config, journal)
+        self.engine = EngineQueue(config, safe, journal)
+
+    def step(self) -> Steps[bool]:
+        """Derive at most one block; False when the current L1 block holds nothing more."""
+        parent = self.engine.pending_safe
+        batch = yield from self.batches.next_batch(parent.ref)
+        if isinstance(batch, Signal):
+            return batch is Signal.AGAIN
+        attributes, sequence_number = yield from self.builder.build(batch.batch, parent)
+        origin = self.traversal.origin
+        derived = DerivedAttributes(
+            attributes=attributes,
+            parent=parent.ref,
+            l1_origin=BlockId(batch.batch.epoch_number, batch.batch.epoch_hash),
+            sequence_number=sequence_number,
+            derived_from=BlockId(origin.number, origin.hash),
+            derived_from_timestamp=origin.timestamp,
+            concluding=batch.concluding,
+        )
+        yield from self.engine.apply(derived, self.batches)
+        return True
+
+    def advance_l1(self) -> Steps[bool]:
+        """Go to the next L1 block, with Holocene's stages if that activates it; False if L1 has none yet."""
+        before = self.traversal.origin.timestamp
+        advanced = yield from self.traversal.advance()
+        if advanced:
+            # op-node only looks at the first fork that activates between two L1 blocks: if Granite and Holocene do, the old stages stay.
+            if self._config.first_fork_between(before, self.traversal.origin.timestamp) is Fork.HOLOCENE:
+                self._switch_to_holocene()
+        return advanced
+
+    def _switch_to_holocene(self) -> None:
+        self.frames.reset()
+        self.reader.channels.abandon()
+        self.batches.abandon()
+        self.reader.channels = ChannelAssembler(self._config, self.traversal, self.frames, self._journal)
+        self.batches = BatchStage(self._config, self.reader, self.epochs, self._journal)

@@ -1,0 +1,1 @@
+"""L1 and beacon side of the node: clients and what checks their answers."""

@@ -1,0 +1,1 @@
+"""Wire values and codecs: bytes in, values out, without IO."""

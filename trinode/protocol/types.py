@@ -1,0 +1,18 @@
+"""Names for the byte strings and references that every other module passes around (OP Stack specification, glossary)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+Address: TypeAlias = bytes
+"""20 bytes."""
+
+Hash32: TypeAlias = bytes
+"""32 bytes."""
+
+
+class BlockId(NamedTuple):
+    """A block by number and hash; the hash decides, the number is for finding it."""
+
+    number: int
+    hash: Hash32

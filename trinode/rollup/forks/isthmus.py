@@ -1,0 +1,18 @@
+"""Isthmus: the operator fee, set-code transactions, eight upgrade deposits.
+
+Specification: isthmus, derivation and L1 attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trinode.protocol.l1_info import L1InfoFormat
+from trinode.rollup.fork import Fork
+from trinode.rollup.forks.bundle import with_upgrade_deposits
+from trinode.rollup.rules import Rules
+
+
+def apply(rules: Rules) -> Rules:
+    rules = replace(rules, l1_info_format=L1InfoFormat.ISTHMUS, operator_fee=True, set_code_transactions=True)
+    return with_upgrade_deposits(rules, Fork.ISTHMUS)
