@@ -15,6 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from trinode.derive.events import DerivedAttributes, PayloadInvalid
+from trinode.derive.events import DerivedAttributes, PayloadInvalid
 from trinode.protocol.deposit import DEPOSIT_TRANSACTION_TYPE, decode_deposit
 from trinode.protocol.eip1559 import decode_eip1559_params, encode_holocene_extra_data, encode_jovian_extra_data
 from trinode.protocol.keccak import keccak256
@@ -116,11 +117,7 @@ class FakeExecution:
                     return f"transaction {index} cannot be in an L2 block"
         return None
 
-    def make_block(self, parent: L2BlockRef, attributes: PayloadAttributes) -> L2Block:
-        """The block that `attributes` make on `parent`, valid or not; raises like `make_block`."""
-        return make_block(self.config, parent, attributes)
-
     def __call__(self, derived: DerivedAttributes) -> L2Block | PayloadInvalid:
-        """Answer derived attributes as an engine does."""
+        """The block that derived attributes make, or why they make none; raises like `make_block`."""
         reason = self.invalid_reason(derived.parent, derived.attributes)
-        return PayloadInvalid(reason) if reason is not None else self.make_block(derived.parent, derived.attributes)
+        return make_block(self.config, derived.parent, derived.attributes) if reason is None else PayloadInvalid(reason)

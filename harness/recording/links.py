@@ -79,5 +79,6 @@ class L2Links:
         if ref.number != parent.number + 1:
             raise FieldError("header_rlp", f"number {ref.number}, its parent's is {parent.number}")
         if ref.timestamp != parent.timestamp + self._block_time:
-            raise FieldError("header_rlp", f"timestamp {ref.timestamp}, its parent's is {parent.timestamp} and blocks are {self._block_time} s apart")
+            expected = parent.timestamp + self._block_time
+            raise FieldError("header_rlp", f"timestamp {ref.timestamp}, {expected} would be a block time after its parent")
         self._seen[ref.hash] = _Seen(ref.number, ref.timestamp)

@@ -154,7 +154,7 @@ class RecordingReader:
         """The lines that are not blank, with their numbers."""
         number = 0
         try:
-            with gzip.open(self.path, "rb") as file, io.BufferedReader(file, _READ_SIZE) as stream:  # type: ignore[type-var]
+            with gzip.open(self.path, "rb") as file, io.BufferedReader(file, _READ_SIZE) as stream:
                 while line := stream.readline(self._max_line_bytes + 1):
                     number += 1
                     if len(line) > self._max_line_bytes:

@@ -26,7 +26,7 @@ class RecordingWriter:
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
         self._lines = 0
         try:
-            self._raw = open(self._temporary, "xb")
+            self._raw = self._temporary.open("xb")
         except OSError as error:
             raise self._error(error) from error
         self._gzip = gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=self._raw, mtime=0)

@@ -7,6 +7,7 @@ Where op-node lets 64-bit numbers wrap, so do we: the network follows op-node.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -142,7 +143,7 @@ def check_span_prefix(
     """The checks that need not look at each block of the span; also gives the L2 block that the span builds on."""
     if not l1_blocks:
         return _undecided("no L1 origin"), safe_head
-    first, last = batch.elements[0], batch.elements[-1]
+    first, last = batch[0], batch[-1]
     origin = l1_blocks[0]
     if first.epoch_number == origin.number + 1:
         if len(l1_blocks) < 2:
@@ -174,7 +175,7 @@ def _check_span_origins(
     config: RollupConfig, l1_blocks: Sequence[L1BlockRef], parent: L2BlockRef, batch: SpanBatch, inclusion: L1BlockRef
 ) -> Verdict:
     """Parent hash, sequence window and the L1 origins at both ends of a span on top of `parent`."""
-    start, end = batch.elements[0].epoch_number, batch.elements[-1].epoch_number
+    start, end = batch[0].epoch_number, batch[-1].epoch_number
     if batch.parent_check != parent.hash[:20]:
         return _drop(DropReason.PARENT_MISMATCH, f"parent {batch.parent_check.hex()}.., here {parent.hash.hex()}")
     if (start + config.seq_window_size) & UINT64 < inclusion.number:
@@ -209,14 +210,10 @@ def _check_span_blocks(
 ) -> Verdict:
     """Each block of the span after the safe head: time, drift, transactions."""
     index = 0  # of the last L1 origin found; it stays where an element's origin is not found, as in op-node
-    advanced = batch.elements[0].epoch_number == parent.l1_origin.number + 1
-    previous = batch.elements[0].epoch_number
-    for number, element in enumerate(batch.elements):
-        if number > 0:
-            advanced = element.epoch_number > previous
-        previous = element.epoch_number
-        if element.timestamp <= safe_head.timestamp:
-            continue
+    for number in range(first_new_block(batch, safe_head), len(batch)):
+        element = batch[number]
+        before = batch[number - 1].epoch_number if number > 0 else parent.l1_origin.number
+        advanced = element.epoch_number > before
         found = element.epoch_number - l1_blocks[0].number
         origin = _NO_L1_BLOCK
         if index <= found < len(l1_blocks):
@@ -235,14 +232,14 @@ def _check_span_blocks(
 
 def check_span_overlap(config: RollupConfig, safe_head: L2BlockRef, parent: L2BlockRef, batch: SpanBatch) -> Steps[Verdict]:
     """The span's blocks that are safe already must be those of the safe chain."""
-    if batch.elements[0].timestamp >= safe_head.timestamp + config.block_time:
+    if batch[0].timestamp >= safe_head.timestamp + config.block_time:
         return ACCEPT
     for number in range(parent.number + 1, safe_head.number + 1):
         block = yield from l2_block_by_number(number)
         if block is None:
             return _undecided(f"L2 block {number} is not there")
-        element = batch.elements[number - parent.number - 1]
-        if tuple(sequencer_transactions(block)) != tuple(element.transactions):
+        element = batch[number - parent.number - 1]
+        if sequencer_transactions(block) != element.transactions:
             return _drop(DropReason.OVERLAP_TRANSACTIONS, f"block {number}")
         if block.ref.l1_origin.number != element.epoch_number:
             return _drop(DropReason.OVERLAP_ORIGIN, f"block {number}: {element.epoch_number}, there {block.ref.l1_origin.number}")
@@ -255,25 +252,6 @@ def sequencer_transactions(block: L2Block) -> tuple[bytes, ...]:
     return block.transactions[deposits:]
 
 
-def singular_batches(batch: SpanBatch, l1_blocks: Sequence[L1BlockRef], safe_head: L2BlockRef) -> list[SingularBatch] | None:
-    """The span's blocks after the safe head as singular batches without parent hash; None if an L1 origin is not in `l1_blocks`."""
-    singular: list[SingularBatch] = []
-    first = l1_blocks[0].number
-    lowest = 0
-    for element in batch.elements:
-        if element.timestamp <= safe_head.timestamp:
-            continue
-        index = element.epoch_number - first
-        if not lowest <= index < len(l1_blocks):
-            return None
-        lowest = index
-        singular.append(
-            SingularBatch(
-                parent_hash=b"",
-                epoch_number=element.epoch_number,
-                epoch_hash=l1_blocks[index].hash,
-                timestamp=element.timestamp,
-                transactions=element.transactions,
-            )
-        )
-    return singular
+def first_new_block(batch: SpanBatch, safe_head: L2BlockRef) -> int:
+    """Index of the span's first block after the safe head."""
+    return bisect_right(range(len(batch)), safe_head.timestamp, key=lambda index: batch[index].timestamp)

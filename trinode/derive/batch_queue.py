@@ -12,7 +12,6 @@ from trinode.derive.batch_check import (
     Verdict,
     check_singular_batch,
     check_span_batch,
-    singular_batches,
 )
 from trinode.derive.channel_reader import Batch, ChannelReader, describe_batch
 from trinode.derive.drops import DropReason
@@ -130,8 +129,6 @@ class BatchQueue:
             self._journal.progressed("accepted", Subject.BATCH, describe_batch(batch))
         if isinstance(batch, SingularBatch):
             return NextBatch(batch, True)
-        blocks = singular_batches(batch, self._epochs.l1_blocks, parent)
-        if not blocks:
+        if not self._span.start(batch, self._epochs.l1_blocks, parent):
             raise CriticalError("an accepted span batch has an L1 origin that is not there")
-        self._span.start(blocks)
         return NextBatch(self._span.pop(parent), not self._span)

@@ -8,7 +8,6 @@ from trinode.derive.batch_check import (
     check_singular_batch,
     check_span_overlap,
     check_span_prefix,
-    singular_batches,
 )
 from trinode.derive.batch_queue import NextBatch
 from trinode.derive.channel_reader import Batch, ChannelReader, describe_batch
@@ -91,9 +90,7 @@ class BatchStage:
         if verdict is ACCEPT:
             verdict = yield from check_span_overlap(self._config, parent, span_parent, batch)
         if verdict is ACCEPT:
-            blocks = singular_batches(batch, l1_blocks, parent)
-            if blocks:
-                self._span.start(blocks)
+            if self._span.start(batch, l1_blocks, parent):
                 return self._span.pop(parent)
             self._drop(batch, DropReason.EPOCH_UNKNOWN)
             self.flush()

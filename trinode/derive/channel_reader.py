@@ -11,9 +11,16 @@ from trinode.derive.drops import DropReason
 from trinode.derive.events import Signal, Steps, Subject
 from trinode.derive.journal import Journal
 from trinode.derive.l1_traversal import L1Traversal
-from trinode.protocol.batch import SPAN_BATCH_TYPE, BatchDecodingError, SingularBatch, decode_batch
+from trinode.protocol.batch import (
+    SINGULAR_BATCH_TYPE,
+    SPAN_BATCH_TYPE,
+    BatchDecodingError,
+    SingularBatch,
+    decode_singular_batch,
+)
 from trinode.protocol.channel import ChannelDecodingError, read_batches
-from trinode.protocol.span_batch import SpanBatch
+from trinode.protocol.span_batch import SpanBatch, decode_span_batch
+from trinode.protocol.span_batch_transactions import SpanTransactionError
 from trinode.rollup.config import RollupConfig
 
 Batch: TypeAlias = SingularBatch | SpanBatch
@@ -58,34 +65,43 @@ class ChannelReader:
         return self._decode(data, span_batches=rules.span_batches)
 
     def _decode(self, data: bytes, *, span_batches: bool) -> Batch | Signal:
+        name = f"batch {self._read - 1} of its channel"
         try:
-            # Whether spans are accepted is asked of the L1 inclusion time here, and of their first L1 origin's time in the batch checks.
-            if data[:1] == bytes([SPAN_BATCH_TYPE]) and not span_batches:
-                decode_batch_shape(data)
-                self._journal.dropped(DropReason.SPAN_BATCH_BEFORE_DELTA, Subject.BATCH, f"batch {self._read - 1}")
-                return Signal.AGAIN
-            batch = decode_batch(
-                data,
-                block_time=self._config.block_time,
-                genesis_timestamp=self._config.genesis.l2_time,
-                chain_id=self._config.l2_chain_id,
-            )
+            batch = self._decode_typed(data)
+        except SpanTransactionError as error:
+            self._journal.dropped(DropReason.BAD_SPAN_TRANSACTION, Subject.BATCH, name, str(error))
+            return Signal.AGAIN
         except BatchDecodingError as error:
             self._batches = None
-            self._journal.dropped(DropReason.BAD_BATCH, Subject.BATCH, f"batch {self._read - 1}", str(error))
+            self._journal.dropped(DropReason.BAD_BATCH, Subject.BATCH, name, str(error))
+            return Signal.AGAIN
+        # The L1 inclusion time decides here whether spans count; the batch checks ask again, of their first L1 origin's time.
+        if isinstance(batch, SpanBatch) and not span_batches:
+            self._journal.dropped(DropReason.SPAN_BATCH_BEFORE_DELTA, Subject.BATCH, describe_batch(batch))
             return Signal.AGAIN
         if self._journal.observing:
             self._journal.progressed("read", Subject.BATCH, describe_batch(batch))
         return batch
+
+    def _decode_typed(self, data: bytes) -> Batch:
+        if data[:1] == bytes([SINGULAR_BATCH_TYPE]):
+            return decode_singular_batch(data[1:])
+        if data[:1] != bytes([SPAN_BATCH_TYPE]):
+            raise BatchDecodingError(f"batch type {data[0]}" if data else "an empty batch")
+        return decode_span_batch(
+            data[1:],
+            block_time=self._config.block_time,
+            genesis_timestamp=self._config.genesis.l2_time,
+            chain_id=self._config.l2_chain_id,
+        )
 
 
 def describe_batch(batch: Batch) -> str:
     """How notices name a batch."""
     if isinstance(batch, SingularBatch):
         return f"singular batch at time {batch.timestamp}, origin {batch.epoch_number}, {len(batch.transactions)} transactions"
-    first, last = batch.elements[0], batch.elements[-1]
-    transactions = sum(len(element.transactions) for element in batch.elements)
+    first, last = batch[0], batch[-1]
     return (
-        f"span batch of {len(batch.elements)} blocks, times {first.timestamp} to {last.timestamp},"
-        f" origins {first.epoch_number} to {last.epoch_number}, {transactions} transactions"
+        f"span batch of {len(batch)} blocks, times {first.timestamp} to {last.timestamp},"
+        f" origins {first.epoch_number} to {last.epoch_number}, {batch.transaction_count} transactions"
     )

@@ -41,6 +41,7 @@ class DropReason(Enum):
     # Channel reader
     BAD_CHANNEL = "the channel cannot be read (any further)"
     BAD_BATCH = "the batch does not decode, and ends its channel"
+    BAD_SPAN_TRANSACTION = "a transaction of the span batch cannot be put together"
     SPAN_BATCH_BEFORE_DELTA = "span batches are not accepted before Delta"
     CHANNEL_FLUSHED = "an invalid batch or block of this channel took the rest of it along"
 

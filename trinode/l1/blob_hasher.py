@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from types import TracebackType
 
-from trinode.l1.kzg import BlobMismatch, KzgError, blob_versioned_hash
+from trinode.l1.kzg import BlobMismatchError, KzgError, blob_versioned_hash
 from trinode.protocol.types import Hash32
 
 _MAX_REMEMBERED = 8192  # 32 + 32 bytes and a future each: a few MB
@@ -52,14 +52,14 @@ class BlobHasher:
         return self.submit(blob).result()
 
     def check(self, hashes: Sequence[Hash32], blobs: Sequence[bytes]) -> None:
-        """Like `kzg.check_blobs`, on all threads: raises `BlobMismatch` for the first that differs, or `KzgError`."""
+        """Like `kzg.check_blobs`, on all threads: raises `BlobMismatchError` for the first that differs, or `KzgError`."""
         if len(hashes) != len(blobs):
             raise KzgError(f"{len(blobs)} blobs for {len(hashes)} versioned hashes")
         futures = [self.submit(blob) for blob in blobs]
         for index, (expected, future) in enumerate(zip(hashes, futures, strict=True)):
             actual = future.result()
             if actual != expected:
-                raise BlobMismatch(index, expected, actual)
+                raise BlobMismatchError(index, expected, actual)
 
     def close(self) -> None:
         """Give up what has not begun and end the threads; does not wait for them (a running blob takes 60 ms)."""

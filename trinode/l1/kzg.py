@@ -32,7 +32,7 @@ class KzgError(ValueError):
     """Blob data that has no commitment, or not the one it should have; says which blob and why."""
 
 
-class BlobMismatch(KzgError):
+class BlobMismatchError(KzgError):
     """A blob's versioned hash is not the expected one; `index` is its place in the list that was checked."""
 
     def __init__(self, index: int, expected: Hash32, actual: Hash32) -> None:
@@ -108,11 +108,11 @@ def blob_versioned_hash(blob: bytes) -> Hash32:
 def check_blobs(hashes: Sequence[Hash32], blobs: Sequence[bytes]) -> None:
     """Check each blob against the versioned hash at its place, one after the other (see `BlobHasher` for several cores).
 
-    Raises `BlobMismatch` naming the first that differs, `KzgError` for a wrong count or a blob without a commitment.
+    Raises `BlobMismatchError` naming the first that differs, `KzgError` for a wrong count or a blob without a commitment.
     """
     if len(hashes) != len(blobs):
         raise KzgError(f"{len(blobs)} blobs for {len(hashes)} versioned hashes")
     for index, (expected, blob) in enumerate(zip(hashes, blobs, strict=True)):
         actual = blob_versioned_hash(blob)
         if actual != expected:
-            raise BlobMismatch(index, expected, actual)
+            raise BlobMismatchError(index, expected, actual)

@@ -25,10 +25,15 @@ _LEGACY_NAMES = {
 
 
 class UnknownChainError(LookupError):
-    """No chain of that name, alias or chain id; the message suggests the nearest."""
+    """No chain of that name, alias or chain id; `nearest` is a name or alias that resembles it."""
+
+    def __init__(self, name: str, nearest: str | None) -> None:
+        super().__init__(name, nearest)
+        self.name = name
+        self.nearest = nearest
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return f"unknown network {self.name!r}" + (f"; did you mean {self.nearest}?" if self.nearest else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,7 @@ def find_chain(name: str | int) -> Chain:
     wanted = str(name).strip().lower()
     if wanted in index:
         return index[wanted]
-    nearest = get_close_matches(wanted, index, n=1)
-    hint = f"; did you mean {nearest[0]}?" if nearest else ""
-    raise UnknownChainError(f"unknown network {name!r}{hint}")
+    raise UnknownChainError(str(name), next(iter(get_close_matches(wanted, index, n=1)), None))
 
 
 @cache

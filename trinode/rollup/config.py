@@ -1,5 +1,4 @@
-"""The rollup config: what a chain is, fixed at its genesis but for the times of its forks (specification:
-superchain-configuration, derivation).
+"""The rollup config: what a chain is, fixed at its genesis but for the times of its forks (specification: derivation).
 
 The JSON form is op-node's `rollup.json`.
 """
@@ -31,11 +30,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RollupConfig:
-    """One chain's configuration. Times in seconds, windows in L1 blocks; `channel_timeout` and `max_sequencer_drift` as
-    of Bedrock.
+    """One chain's configuration. Times in seconds, windows and timeouts in L1 blocks.
 
-    `fork_times` lacks the forks that are not scheduled. `chain_op_config` None: the file did not say. `extra` has the
-    JSON fields that are not known here, to be written back. Raises RollupConfigError if the forks are out of order.
+    `channel_timeout` and `max_sequencer_drift` are as of Bedrock, before forks made them constants. `fork_times` lacks
+    the forks that are not scheduled. `chain_op_config` None: the file did not say. `extra` has the JSON fields that are
+    not known here, to be written back. Raises RollupConfigError if the forks are out of order.
     """
 
     genesis: GenesisConfig
@@ -75,9 +74,8 @@ class RollupConfig:
         l2_timestamp: int | None = None,
     ) -> Fork:
         """The latest fork that is active at the time of the one clock given."""
-        return self._forks[
-            bisect_right(self._times, _one_clock(l1_inclusion_timestamp, l1_origin_timestamp, l2_timestamp))
-        ]
+        timestamp = _one_clock(l1_inclusion_timestamp, l1_origin_timestamp, l2_timestamp)
+        return self._forks[bisect_right(self._times, timestamp)]
 
     def rules(
         self,
@@ -164,7 +162,7 @@ class RollupConfig:
     @property
     def unknown_fork_times(self) -> dict[str, int]:
         """Fields of the JSON form that look like the time of a fork which this version does not know."""
-        return {name: time for name, time in self.extra.items() if name.endswith("_time") and isinstance(time, int)}
+        return {name: time for name, time in self.extra.items() if name.endswith("_time") and type(time) is int}
 
     def to_json(self) -> dict[str, Any]:
         """The object of rollup.json. `parse_rollup_config` is its inverse."""
@@ -227,13 +225,9 @@ def parse_rollup_config(json_object: object) -> RollupConfig:
         batch_inbox_address=fields.address("batch_inbox_address"),
         deposit_contract_address=fields.address("deposit_contract_address"),
         l1_system_config_address=fields.address("l1_system_config_address"),
-        protocol_versions_address=fields.address("protocol_versions_address")
-        if fields.has("protocol_versions_address")
-        else None,
-        chain_op_config=ChainOpConfig.parse(fields.object("chain_op_config"))
-        if fields.has("chain_op_config")
-        else None,
-        alt_da=AltDaConfig.parse(fields.object("alt_da")) if fields.has("alt_da") else None,
+        protocol_versions_address=fields.optional_address("protocol_versions_address"),
+        chain_op_config=fields.optional("chain_op_config", ChainOpConfig.parse),
+        alt_da=fields.optional("alt_da", AltDaConfig.parse),
         keep_karst_upgrade_gas=fields.boolean("keep_karst_upgrade_gas", default=False),
         extra=fields.unasked(),
     )

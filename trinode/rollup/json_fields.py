@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 JsonObject = Mapping[str, Any]
 
 _UINT64_MAX = 2**64 - 1
+
+T = TypeVar("T")
 
 
 class RollupConfigError(ValueError):
@@ -58,6 +60,10 @@ class Fields:
     def object(self, name: str) -> Fields:
         return Fields(self.required(name), self.path_of(name))
 
+    def optional(self, name: str, parse: Callable[[Fields], T]) -> T | None:
+        """What `parse` makes of the object; None where it is missing."""
+        return parse(self.object(name)) if self.has(name) else None
+
     def unsigned(self, name: str, *, default: int | None = None, maximum: int = _UINT64_MAX) -> int:
         """An integer of 0 to `maximum`; `default`, if given, where the field is missing."""
         if default is not None and not self.has(name):
@@ -103,6 +109,9 @@ class Fields:
 
     def address(self, name: str) -> bytes:
         return self.data(name, 20)
+
+    def optional_address(self, name: str) -> bytes | None:
+        return self.address(name) if self.has(name) else None
 
     def hash(self, name: str) -> bytes:
         return self.data(name, 32)

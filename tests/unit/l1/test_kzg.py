@@ -95,7 +95,7 @@ def test_check_blobs_names_the_first_that_differs() -> None:
     with BlobHasher(2) as hasher:
         hasher.check(hashes, blobs)
         for check in (kzg.check_blobs, hasher.check):
-            with pytest.raises(kzg.BlobMismatch) as caught:
+            with pytest.raises(kzg.BlobMismatchError) as caught:
                 check([hashes[0], hashes[2], hashes[1]], blobs)
             assert (caught.value.index, caught.value.expected, caught.value.actual) == (1, hashes[2], hashes[1])
             with pytest.raises(kzg.KzgError, match="3 blobs for 2"):

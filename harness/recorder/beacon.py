@@ -1,0 +1,134 @@
+"""Blobs from a beacon node: `/eth/v1/beacon/blobs/{slot}`, else the older `/eth/v1/beacon/blob_sidecars/{slot}`."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+import trio
+
+from harness.recorder.endpoint import Endpoint, EndpointError, HttpStatusError
+from harness.rpc_json import JsonObject, RpcJsonError
+from trinode.l1.blob_hasher import BlobHasher
+from trinode.l1.kzg import KzgError
+from trinode.protocol.blob import BLOB_SIZE
+from trinode.protocol.types import Hash32
+
+
+class Beacon:
+    """Finds blobs by the time of their block and their versioned hashes; the order and number of what comes is not trusted.
+
+    `seconds_per_slot`: where the node has no `/eth/v1/config/spec`.
+    """
+
+    def __init__(self, endpoint: Endpoint, hasher: BlobHasher, seconds_per_slot: int | None = None) -> None:
+        self._endpoint = endpoint
+        self._hasher = hasher
+        self._seconds_per_slot = seconds_per_slot
+        self._genesis_time: int | None = None
+        self._clock_lock = trio.Lock()
+        self._has_blobs_route = True
+
+    async def blobs(self, timestamp: int, hashes: Sequence[Hash32]) -> dict[Hash32, bytes]:
+        """The blobs of these versioned hashes in the L1 block of that time, each checked by its commitment.
+
+        Raises EndpointError, which names the first hash that is missing.
+        """
+        slot = await self._slot(timestamp)
+        if self._has_blobs_route:
+            query = "&".join(f"versioned_hashes=0x{name.hex()}" for name in hashes)
+            try:
+                found = await self._fetch(f"/eth/v1/beacon/blobs/{slot}?{query}", "blobs", _read_blobs)
+            except HttpStatusError:
+                found = {}
+            if all(name in found for name in hashes):
+                return {name: found[name] for name in hashes}
+        try:
+            found = await self._fetch(f"/eth/v1/beacon/blob_sidecars/{slot}", "blob_sidecars", _read_sidecars)
+        except HttpStatusError as error:
+            message = f"{error.message}, and blobs/{slot} has not all blobs either (pruned? then ask a blob archive)"
+            raise EndpointError(error.endpoint, error.method, "", message) from error
+        for name in hashes:
+            if name not in found:
+                message = f"{len(found)} blobs in slot {slot}, none has versioned hash 0x{name.hex()} (pruned? then ask a blob archive)"
+                raise EndpointError(self._endpoint.name, f"blob_sidecars/{slot}", "data", message)
+        # The sidecars have what the newer route had not: it is missing, and need not be asked first again.
+        self._has_blobs_route = False
+        return {name: found[name] for name in hashes}
+
+    async def _fetch(self, path: str, method: str, read: Any) -> dict[Hash32, bytes]:
+        blobs: list[bytes] = await self._endpoint.get(path, method + "/" + path.split("/")[-1].split("?")[0], read)
+        return await trio.to_thread.run_sync(self._by_versioned_hash, blobs)
+
+    def _by_versioned_hash(self, blobs: list[bytes]) -> dict[Hash32, bytes]:
+        futures = [self._hasher.submit(blob) for blob in blobs]
+        found: dict[Hash32, bytes] = {}
+        for blob, future in zip(blobs, futures, strict=True):
+            try:
+                found[future.result()] = blob
+            except KzgError:
+                continue  # no blob at all; if it was a wanted one, that is missing
+        return found
+
+    async def _slot(self, timestamp: int) -> int:
+        async with self._clock_lock:
+            if self._genesis_time is None:
+                self._genesis_time = await self._endpoint.get("/eth/v1/beacon/genesis", "genesis", _read_genesis_time)
+            if self._seconds_per_slot is None:
+                try:
+                    self._seconds_per_slot = await self._endpoint.get("/eth/v1/config/spec", "config/spec", _read_seconds_per_slot)
+                except HttpStatusError as error:
+                    raise EndpointError(error.endpoint, error.method, "SECONDS_PER_SLOT", f"{error.message}; say --seconds-per-slot") from error
+        slot, rest = divmod(timestamp - self._genesis_time, self._seconds_per_slot)
+        if rest or slot < 0:
+            message = f"L1 time {timestamp} is no slot after {self._genesis_time} by {self._seconds_per_slot} s: is this L1's beacon node?"
+            raise EndpointError(self._endpoint.name, "genesis", "genesis_time", message)
+        return slot
+
+
+def _decimal(value: Any, field: str) -> int:
+    if not isinstance(value, str) or not value.isdecimal() or len(value) > 20:
+        raise RpcJsonError(field, f"a decimal number in a string was expected, not {str(value)[:40]!r}")
+    return int(value)
+
+
+def _data(reply: Any) -> Any:
+    return reply.get("data") if isinstance(reply, dict) else None
+
+
+def _read_genesis_time(reply: Any) -> int:
+    data = _data(reply)
+    return _decimal(data.get("genesis_time") if isinstance(data, dict) else None, "data.genesis_time")
+
+
+def _read_seconds_per_slot(reply: Any) -> int:
+    data = _data(reply)
+    seconds = _decimal(data.get("SECONDS_PER_SLOT") if isinstance(data, dict) else None, "data.SECONDS_PER_SLOT")
+    if not seconds:
+        raise RpcJsonError("data.SECONDS_PER_SLOT", "0")
+    return seconds
+
+
+def _blob(text: Any, field: str) -> bytes:
+    if not isinstance(text, str) or len(text) != 2 + 2 * BLOB_SIZE or not text.startswith("0x"):
+        raise RpcJsonError(field, f"{BLOB_SIZE} bytes in hex were expected")
+    try:
+        return binascii.unhexlify(text[2:])
+    except ValueError as error:
+        raise RpcJsonError(field, "bad hex") from error
+
+
+def _read_blobs(reply: Any) -> list[bytes]:
+    data = _data(reply)
+    if not isinstance(data, list):
+        raise RpcJsonError("data", "a list was expected")
+    return [_blob(item, f"data[{index}]") for index, item in enumerate(data)]
+
+
+def _read_sidecars(reply: Any) -> list[bytes]:
+    data = _data(reply)
+    if not isinstance(data, list):
+        raise RpcJsonError("data", "a list was expected")
+    fields = [JsonObject(item, f"data[{index}]") for index, item in enumerate(data)]
+    return [sidecar.data("blob", BLOB_SIZE) for sidecar in fields]
