@@ -88,12 +88,16 @@ def split_frames(channel_id: bytes, channel: bytes, frame_size: int) -> list[Fra
 
 def pack_frames(frames: Sequence[Frame], frames_per_payload: int) -> list[bytes]:
     """What goes into calldata or blobs, one item each."""
-    return [encode_frames(frames[start : start + frames_per_payload]) for start in range(0, len(frames), frames_per_payload)]
+    return [
+        encode_frames(frames[start : start + frames_per_payload]) for start in range(0, len(frames), frames_per_payload)
+    ]
 
 
 def encode_channel(settings: BatcherSettings, channel_id: bytes, batches: Sequence[bytes]) -> list[Frame]:
     """The frames of a channel with these batches."""
-    return split_frames(channel_id, compress_channel(batches, settings.compression, settings.level), settings.frame_size)
+    return split_frames(
+        channel_id, compress_channel(batches, settings.compression, settings.level), settings.frame_size
+    )
 
 
 def encode_payloads(
@@ -118,7 +122,9 @@ class BatcherAccount:
         """A transaction of type 2, or 0, with `payload` as its calldata."""
         call = (self._inbox, 0, payload)
         if legacy:
-            return self._sign(LegacyTransaction(self._next_nonce(), _MAX_FEE, _CALLDATA_GAS, *call, v=legacy_v(self._chain_id)))
+            return self._sign(
+                LegacyTransaction(self._next_nonce(), _MAX_FEE, _CALLDATA_GAS, *call, v=legacy_v(self._chain_id))
+            )
         return self._sign(DynamicFeeTransaction(self._chain_id, self._next_nonce(), 1, _MAX_FEE, _CALLDATA_GAS, *call))
 
     def blobs(self, payloads: Sequence[bytes], *, calldata: bytes = b"") -> L1Transaction:
@@ -138,7 +144,9 @@ class BatcherAccount:
         per_transaction = settings.blobs_per_transaction
         if per_transaction is None or not blobs_allowed:
             return [self.calldata(payload, legacy=settings.legacy) for payload in payloads]
-        return [self.blobs(payloads[start : start + per_transaction]) for start in range(0, len(payloads), per_transaction)]
+        return [
+            self.blobs(payloads[start : start + per_transaction]) for start in range(0, len(payloads), per_transaction)
+        ]
 
     def sign(self, make: Callable[[int], SignedTransaction]) -> L1Transaction:
         """Any transaction, made for the next nonce."""

@@ -15,7 +15,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from trinode.derive.events import DerivedAttributes, PayloadInvalid
-from trinode.derive.events import DerivedAttributes, PayloadInvalid
 from trinode.protocol.deposit import DEPOSIT_TRANSACTION_TYPE, decode_deposit
 from trinode.protocol.eip1559 import decode_eip1559_params, encode_holocene_extra_data, encode_jovian_extra_data
 from trinode.protocol.keccak import keccak256
@@ -34,16 +33,18 @@ def fake_block_hash(parent_hash: Hash32, number: int, l1_origin_hash: Hash32, at
     """The hash of the block, by the definition above."""
     min_base_fee = attributes.min_base_fee
     return keccak256(
-        b"".join((
-            parent_hash,
-            number.to_bytes(8, "big"),
-            attributes.timestamp.to_bytes(8, "big"),
-            l1_origin_hash,
-            keccak256(b"".join(attributes.transactions)),
-            attributes.gas_limit.to_bytes(8, "big"),
-            attributes.eip1559_params or b"",
-            b"" if min_base_fee is None else min_base_fee.to_bytes(8, "big"),
-        ))
+        b"".join(
+            (
+                parent_hash,
+                number.to_bytes(8, "big"),
+                attributes.timestamp.to_bytes(8, "big"),
+                l1_origin_hash,
+                keccak256(b"".join(attributes.transactions)),
+                attributes.gas_limit.to_bytes(8, "big"),
+                attributes.eip1559_params or b"",
+                b"" if min_base_fee is None else min_base_fee.to_bytes(8, "big"),
+            )
+        )
     )
 
 

@@ -59,7 +59,11 @@ class FakeL1:
     """
 
     def __init__(
-        self, chain_config: L1ChainConfig, genesis: L1Genesis | None = None, *, receipts_needed_by: Sequence[Address] = ()
+        self,
+        chain_config: L1ChainConfig,
+        genesis: L1Genesis | None = None,
+        *,
+        receipts_needed_by: Sequence[Address] = (),
     ) -> None:
         self.chain_config = chain_config
         self.genesis = genesis or L1Genesis()
@@ -126,11 +130,20 @@ class FakeL1:
         return block
 
     def _header(
-        self, parent: L1Block | None, seed: Hash32, transactions: list[bytes], receipts: tuple[Receipt, ...], timestamp: int
+        self,
+        parent: L1Block | None,
+        seed: Hash32,
+        transactions: list[bytes],
+        receipts: tuple[Receipt, ...],
+        timestamp: int,
     ) -> Header:
         cancun = self.chain_config.blob_schedule_at(timestamp) is not None
         prague = self.chain_config.prague_time is not None and timestamp >= self.chain_config.prague_time
-        blobs = sum(len(tx.blob_versioned_hashes) for tx in map(decode_transaction, transactions) if isinstance(tx, BlobTransaction))
+        blobs = sum(
+            len(tx.blob_versioned_hashes)
+            for tx in map(decode_transaction, transactions)
+            if isinstance(tx, BlobTransaction)
+        )
         return Header(
             parent_hash=parent.hash if parent else keccak256(b"parent of" + seed),
             ommers_hash=EMPTY_OMMERS_HASH,

@@ -36,13 +36,15 @@ class UserDeposit:
 
 def deposit_log(portal: Address, deposit: UserDeposit) -> Log:
     """The portal's TransactionDeposited event, version 0."""
-    opaque = b"".join((
-        word(deposit.mint),
-        word(deposit.value),
-        deposit.gas_limit.to_bytes(8, "big"),
-        bytes([deposit.is_creation]),
-        deposit.data,
-    ))
+    opaque = b"".join(
+        (
+            word(deposit.mint),
+            word(deposit.value),
+            deposit.gas_limit.to_bytes(8, "big"),
+            bytes([deposit.is_creation]),
+            deposit.data,
+        )
+    )
     topics = (TRANSACTION_DEPOSITED_TOPIC, bytes(12) + deposit.sender, bytes(12) + deposit.to, word(0))
     return Log(portal, topics, _abi_bytes(opaque))
 

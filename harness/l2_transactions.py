@@ -69,7 +69,16 @@ class TransactionMaker:
         authorizations = tuple(self._authorization() for _ in range(self.random.randint(1, 3)))
         gas, _, amount, data = call
         return SetCodeTransaction(
-            self.chain_id, nonce, tip, price, gas, to or self._address(), amount, data, self._access_list(), authorizations
+            self.chain_id,
+            nonce,
+            tip,
+            price,
+            gas,
+            to or self._address(),
+            amount,
+            data,
+            self._access_list(),
+            authorizations,
         )
 
     def _next_nonce(self) -> int:

@@ -36,7 +36,7 @@ from trinode.protocol.types import Hash32
 from trinode.rollup.l2_block import L2Block
 
 MAX_IDLE_RESETS = 5
-"""Resets in a row without a block in between, before a replay gives up: L1 cannot reorg that often between two lines."""
+"""Resets at one L1 block without an L2 block in between, before a replay gives up: L1 does not reorg between two lines."""
 
 
 class Execution(Protocol):
@@ -110,6 +110,7 @@ class Replay:
                 self.engine.l1_finalized(self.l1.finalized)
         elif isinstance(item, RecordedL1Block):
             self.report.l1_blocks += 1
+            self._idle_resets = 0
             if self.l1.add(item):
                 self.report.l1_reorgs += 1
             self._derive()

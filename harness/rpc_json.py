@@ -7,7 +7,7 @@ are not compared here; a reply that lies in what counts has another hash or root
 from __future__ import annotations
 
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, cast
 
 from trinode.protocol.bloom import BLOOM_SIZE
@@ -23,6 +23,7 @@ from trinode.protocol.transaction_types import (
     DynamicFeeTransaction,
     LegacyTransaction,
     SetCodeTransaction,
+    SignedTransaction,
 )
 
 
@@ -228,7 +229,13 @@ def _set_code(tx: JsonObject) -> SetCodeTransaction:
     return SetCodeTransaction(**_dynamic(tx), to=tx.data("to", 20), authorization_list=authorizations)
 
 
-_BY_TYPE = {0: _legacy, 1: _access_list_transaction, 2: _dynamic_fee, 3: _blob, 4: _set_code}
+_BY_TYPE: dict[int, Callable[[JsonObject], SignedTransaction]] = {
+    0: _legacy,
+    1: _access_list_transaction,
+    2: _dynamic_fee,
+    3: _blob,
+    4: _set_code,
+}
 
 
 def _access_list(tx: JsonObject) -> tuple[AccessListEntry, ...]:

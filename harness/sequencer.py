@@ -130,7 +130,10 @@ def build_attributes(
 
 
 class Sequencer:
-    """Extends an L2 chain over a `FakeL1`. `chain` holds the blocks after `start`, in order."""
+    """Extends an L2 chain over a `FakeL1`.
+
+    `chain` holds the blocks after `start`, in order; those up to the number `posted` need not be posted (any more).
+    """
 
     def __init__(
         self,
@@ -146,6 +149,8 @@ class Sequencer:
         self.start = start
         self.settings = settings or SequencerSettings()
         self.chain: list[SequencedBlock] = []
+        self.posted = start.ref.number
+        self._without_transactions: set[int] = set()
         self._random = random
         self._maker = maker or TransactionMaker(config.l2_chain_id, random)
 
@@ -153,6 +158,11 @@ class Sequencer:
     def head(self) -> L2Block:
         """The unsafe head."""
         return self.chain[-1].block if self.chain else self.start
+
+    @property
+    def unposted(self) -> list[SequencedBlock]:
+        """The blocks after `posted`: what a batcher has to do."""
+        return self.chain[self.posted - self.start.ref.number :]
 
     def by_number(self, number: int) -> SequencedBlock | None:
         """The sequenced block of this number; None for the start block too."""
@@ -179,19 +189,19 @@ class Sequencer:
         origin = self._choose_origin(timestamp)
         if origin is None:
             return None
-        conceded = self._is_too_late(origin, posted_in)
+        # With nothing left to post before it, a block whose sequencing window will be over is what derivation makes without a batch.
+        conceded = not self.unposted and origin.header.number + self.config.seq_window_size < posted_in
         if conceded:
             origin = self._forced_origin(timestamp)
         transactions = () if conceded else self._transactions(timestamp, origin)
         receipts = self.l1.receipts[origin.hash]
         attributes = build_attributes(self.config, self.l1.chain_config, parent, origin, receipts, transactions)
-        self.chain.append(sequenced_block(attributes, make_block(self.config, parent.ref, attributes), conceded=conceded))
+        self.chain.append(
+            sequenced_block(attributes, make_block(self.config, parent.ref, attributes), conceded=conceded)
+        )
+        if conceded:
+            self.posted = self.head.ref.number
         return self.chain[-1]
-
-    def _is_too_late(self, origin: L1Block, posted_in: int) -> bool:
-        """Whether the sequencing window is over when the block's batch can be posted, and nothing before it is still to be posted."""
-        after_posted = self.chain and not self.chain[-1].conceded
-        return not after_posted and origin.header.number + self.config.seq_window_size < posted_in
 
     def _forced_origin(self, timestamp: int) -> L1Block:
         """The L1 origin that derivation gives the empty block that it makes where batches are missing: the next one, if time allows."""
@@ -200,15 +210,28 @@ class Sequencer:
         return following if following is not None and following.header.timestamp <= timestamp else current
 
     def adopt(self, blocks: Sequence[SequencedBlock]) -> None:
-        """Continue on blocks that came out of derivation instead of the sequencer's own, in order; all above them is forgotten."""
+        """Continue on derived blocks instead of the sequencer's own, in order; all above them is forgotten."""
         for sequenced in blocks:
             del self.chain[sequenced.block.ref.number - self.start.ref.number - 1 :]
             self.chain.append(sequenced)
+        self.posted = self.head.ref.number
 
-    def rewind(self, l1_number: int) -> None:
-        """Drop the blocks that an L1 reorg has made invalid: `l1_number` is the highest L1 block that stays."""
+    def give_up(self, number: int) -> None:
+        """Build the block of this number again, without transactions: the engine rejects it with any."""
+        self._without_transactions.add(number)
+        mine = self.by_number(number)
+        if mine is not None and mine.batch.transactions:
+            del self.chain[number - self.start.ref.number - 1 :]
+            self.posted = min(self.posted, number - 1)
+
+    def rewind(self, l1_number: int, posted: int) -> None:
+        """Follow an L1 reorg: `l1_number` is the highest L1 block that stays, `posted` the last L2 block posted up to it.
+
+        The blocks that are invalid on the new L1 go.
+        """
         while self.chain and not self._survives(self.chain[-1], l1_number):
             self.chain.pop()
+        self.posted = min(posted, self.head.ref.number)
 
     def _survives(self, sequenced: SequencedBlock, l1_number: int) -> bool:
         origin = sequenced.block.ref.l1_origin
@@ -230,7 +253,11 @@ class Sequencer:
         if following is not None and following.header.timestamp <= timestamp and number <= self.l1.head.header.number:
             late = timestamp > self._drift_end(current)
             lag = seen - current.header.number
-            if late or lag > self.settings.max_origin_lag or (lag > 0 and self._random.random() < self.settings.advance_chance):
+            if (
+                late
+                or lag > self.settings.max_origin_lag
+                or (lag > 0 and self._random.random() < self.settings.advance_chance)
+            ):
                 return following
         if timestamp > self._drift_end(current) and following is None:
             return None  # whether the block may stay on this L1 origin depends on the time of the next L1 block
@@ -238,6 +265,8 @@ class Sequencer:
 
     def _transactions(self, timestamp: int, origin: L1Block) -> tuple[bytes, ...]:
         config = self.config
+        if self.head.ref.number + 1 in self._without_transactions:
+            return ()
         forbidden = any(fork in _EMPTY_ACTIVATION for fork in config.activated_forks(l2_timestamp=timestamp))
         if forbidden or timestamp > self._drift_end(origin) or self._random.random() < self.settings.empty_chance:
             return ()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-
-import msgspec
+from pathlib import Path
 
 from harness.recorder.journal import Journal
-from harness.recorder.plan import RecordError, RecordPlan, Task
+from harness.recorder.l2_source import SafeHead, decode_safe_head
+from harness.recorder.plan import ChainError, RecordPlan, Task
 from harness.recording import (
     L2Start,
+    RecordedItem,
     RecordedL1Block,
     RecordedL2Block,
     RecordingHead,
@@ -28,7 +30,19 @@ from trinode.rollup.l2_block import L2Block
 from trinode.rollup.system_config import SystemConfig, update_system_config
 
 
-class Assembly:
+def assemble(plan: RecordPlan, journal: Journal, output: Path, wrote: Callable[[RecordedItem], None]) -> None:
+    """Write the recording; `wrote` is called for each line after the first.
+
+    Raises ChainError where the blocks do not hang together, RecordingError where the file cannot be written; then there is no file.
+    """
+    assembly = _Assembly(plan, journal)
+    with RecordingWriter(output, assembly.head()) as writer:
+        for item in assembly.items():
+            writer.write(item)
+            wrote(item)
+
+
+class _Assembly:
     """Reads a full journal in the order of the recording."""
 
     def __init__(self, plan: RecordPlan, journal: Journal) -> None:
@@ -36,12 +50,6 @@ class Assembly:
         self._journal = journal
         self._config = plan.rollup_config
         self._l1_hashes: dict[int, Hash32] = {}
-
-    def write(self, writer_path_head: RecordingWriter) -> None:
-        """Put every line after the first into the writer. Raises RecordError where the blocks do not hang together."""
-        writer = writer_path_head
-        self._write_l1(writer)
-        self._write_l2(writer)
 
     def head(self) -> RecordingHead:
         """The first line."""
@@ -55,21 +63,26 @@ class Assembly:
             l2_genesis=plan.l2_genesis,
         )
 
-    def _write_l1(self, writer: RecordingWriter) -> None:
+    def items(self) -> Iterator[RecordedItem]:
+        """The lines after the first."""
+        yield from self._l1_items()
+        yield from self._l2_items()
+
+    def _l1_items(self) -> Iterator[RecordedL1Block]:
         links = L1Links()
         for number in range(self._plan.l1_first, self._plan.l1_last + 1):
             item = self._l1_block(number)
             try:
                 links.add(item)
             except FieldError as error:
-                raise RecordError(
+                raise ChainError(
                     f"L1 blocks {number - 1} and {number} are no chain ({error.message}): L1 was reorged meanwhile; "
                     f"remove {self._journal.path} and record finalized blocks"
                 ) from error
             self._l1_hashes[number] = item.block.hash
-            writer.write(item)
+            yield item
 
-    def _write_l2(self, writer: RecordingWriter) -> None:
+    def _l2_items(self) -> Iterator[RecordedL2Block]:
         derived_from = self._derived_from()
         parent = self._l2_block(self._plan.l2_start)
         links = L2Links(self.head())
@@ -81,37 +94,45 @@ class Assembly:
                 links.add(item)
             except FieldError as error:
                 message = f"L2 blocks {number - 1} and {number} are no chain ({error.message}): remove {self._journal.path} and start again"
-                raise RecordError(message) from error
+                raise ChainError(message) from error
             if origin is None or origin.block.hash != ref.l1_origin.hash:
                 origin = self._l1_block(ref.l1_origin.number) if self._l1_hashes.get(ref.l1_origin.number) == ref.l1_origin.hash else None
             attributes = attributes_of(self._config, item.block, item.header, parent.block, origin)
-            writer.write(replace(item, attributes=attributes, derived_from=derived_from.get(number)))
+            yield replace(item, attributes=attributes, derived_from=derived_from.get(number))
             parent = item
 
     def _derived_from(self) -> dict[int, BlockId]:
         """Which L1 block completed which L2 block, by the safe heads that the rollup node remembers."""
-        found: dict[int, BlockId] = {}
-        known: int | None = None
-        for number in range(self._plan.l1_first, self._plan.l1_last + 1):
-            entry = self._journal.read(Task("safe", number)) if self._plan.safe_heads else b"null"
-            if entry == b"null":
+        plan, found = self._plan, dict[int, BlockId]()
+        if not plan.safe_heads:
+            return found
+        before = self._safe_head(plan.l1_first - 1)
+        known = None if before is None else before.l2.number
+        if plan.l1_first == plan.rollup_config.genesis.l1.number:
+            known = plan.rollup_config.genesis.l2.number
+        for number in range(plan.l1_first, plan.l1_last + 1):
+            head = self._safe_head(number)
+            # The answer for a block without news is that of an earlier one.
+            if head is None or head.l1.number != number:
                 continue
-            l1_hash, l2_number, l2_hash = msgspec.json.decode(entry, type=tuple[str, int, str])
-            if bytes.fromhex(l1_hash) != self._l1_hashes[number]:
-                raise RecordError(f"the rollup node's safe head is of another L1 block {number}, 0x{l1_hash}: wait until it has followed L1's reorg")
-            if self._plan.l2_start < l2_number <= self._plan.l2_last and self._l2_block(l2_number).block.ref.hash.hex() != l2_hash:
-                raise RecordError(f"the rollup node's L2 block {l2_number} is 0x{l2_hash}, the L2 endpoint has another")
-            # The first entry says how far it came, not since when, unless that is where the recording starts.
-            if known is None:
-                known = self._plan.l2_start if l2_number >= self._plan.l2_start and self._starts_at_genesis() else l2_number
-            for l2 in range(known + 1, l2_number + 1):
-                found[l2] = BlockId(number, self._l1_hashes[number])
-            known = max(known, l2_number)
+            self._check_safe_head(head)
+            # Without an older entry, this first one tells how far derivation came, not since when.
+            for l2_number in range((head.l2.number if known is None else known) + 1, head.l2.number + 1):
+                found[l2_number] = head.l1
+            known = head.l2.number if known is None else max(known, head.l2.number)
         return found
 
-    def _starts_at_genesis(self) -> bool:
-        genesis = self._config.genesis
-        return self._plan.l2_start == genesis.l2.number and self._plan.l1_first == genesis.l1.number
+    def _check_safe_head(self, head: SafeHead) -> None:
+        plan = self._plan
+        if head.l1.hash != self._l1_hashes[head.l1.number]:
+            raise ChainError(f"the rollup node's safe head is of another L1 block {head.l1.number}, 0x{head.l1.hash.hex()}")
+        if not plan.l2_start <= head.l2.number <= plan.l2_last:
+            return
+        if self._l2_block(head.l2.number).block.ref.hash != head.l2.hash:
+            raise ChainError(f"the rollup node's L2 block {head.l2.number} is 0x{head.l2.hash.hex()}, the L2 endpoint has another")
+
+    def _safe_head(self, l1_number: int) -> SafeHead | None:
+        return decode_safe_head(self._journal.read(Task("safe", l1_number)))
 
     def _l1_block(self, number: int) -> RecordedL1Block:
         wire = decode_line(self._journal.read(Task("l1", number)))
@@ -156,6 +177,6 @@ def _updated(system_config: SystemConfig, origin: RecordedL1Block, config: Rollu
     try:
         receipts = [decode_receipt(raw) for raw in origin.block.receipts or ()]
     except ReceiptDecodingError as error:
-        raise RecordError(f"a receipt of L1 block {origin.block.header.number}: {error}") from error
+        raise ChainError(f"a receipt of L1 block {origin.block.header.number}: {error}") from error
     timestamp = origin.block.header.timestamp
     return update_system_config(system_config, receipts, config, l1_inclusion_timestamp=timestamp)[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from harness.recorder.endpoint import Endpoint, EndpointError, HttpStatusError
+from harness.recorder.endpoint import Endpoint, EndpointError, HttpStatusError, Read
 from harness.rpc_json import JsonObject, RpcJsonError
 from trinode.l1.blob_hasher import BlobHasher
 from trinode.l1.kzg import KzgError
@@ -39,13 +39,13 @@ class Beacon:
         if self._has_blobs_route:
             query = "&".join(f"versioned_hashes=0x{name.hex()}" for name in hashes)
             try:
-                found = await self._fetch(f"/eth/v1/beacon/blobs/{slot}?{query}", "blobs", _read_blobs)
+                found = await self._fetch(f"blobs/{slot}", "?" + query, _read_blobs)
             except HttpStatusError:
                 found = {}
             if all(name in found for name in hashes):
                 return {name: found[name] for name in hashes}
         try:
-            found = await self._fetch(f"/eth/v1/beacon/blob_sidecars/{slot}", "blob_sidecars", _read_sidecars)
+            found = await self._fetch(f"blob_sidecars/{slot}", "", _read_sidecars)
         except HttpStatusError as error:
             message = f"{error.message}, and blobs/{slot} has not all blobs either (pruned? then ask a blob archive)"
             raise EndpointError(error.endpoint, error.method, "", message) from error
@@ -57,8 +57,8 @@ class Beacon:
         self._has_blobs_route = False
         return {name: found[name] for name in hashes}
 
-    async def _fetch(self, path: str, method: str, read: Any) -> dict[Hash32, bytes]:
-        blobs: list[bytes] = await self._endpoint.get(path, method + "/" + path.split("/")[-1].split("?")[0], read)
+    async def _fetch(self, method: str, query: str, read: Read[list[bytes]]) -> dict[Hash32, bytes]:
+        blobs = await self._endpoint.get(f"/eth/v1/beacon/{method}{query}", method, read)
         return await trio.to_thread.run_sync(self._by_versioned_hash, blobs)
 
     def _by_versioned_hash(self, blobs: list[bytes]) -> dict[Hash32, bytes]:
@@ -79,7 +79,8 @@ class Beacon:
                 try:
                     self._seconds_per_slot = await self._endpoint.get("/eth/v1/config/spec", "config/spec", _read_seconds_per_slot)
                 except HttpStatusError as error:
-                    raise EndpointError(error.endpoint, error.method, "SECONDS_PER_SLOT", f"{error.message}; say --seconds-per-slot") from error
+                    message = f"{error.message}; say --seconds-per-slot"
+                    raise EndpointError(error.endpoint, error.method, "SECONDS_PER_SLOT", message) from error
         slot, rest = divmod(timestamp - self._genesis_time, self._seconds_per_slot)
         if rest or slot < 0:
             message = f"L1 time {timestamp} is no slot after {self._genesis_time} by {self._seconds_per_slot} s: is this L1's beacon node?"

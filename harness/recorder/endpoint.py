@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -129,13 +130,19 @@ class Endpoint:
         await trio.sleep(delay)
 
     async def _send(self, method: str, verb: str, url: str, body: bytes) -> bytes:
-        headers = {"content-type": "application/json"} if body else {}
+        headers = {"content-type": "application/json", "content-length": str(len(body))} if body else {}
         while (wait := self._not_before - trio.current_time()) > 0:
             await trio.sleep(wait)
         async with self._limit:
             try:
-                async with self._client.stream(verb, url, content=body, headers=headers) as response:
+                request = self._client.build_request(verb, url, headers=headers)
+                request.stream = _Body(body)
+                response = await self._client.send(request, stream=True)
+                try:
                     content = await self._read(response, method)
+                finally:
+                    with trio.move_on_after(1, shield=True):
+                        await response.aclose()
             except httpx.TimeoutException as error:
                 raise _TransientError("no answer in time") from error
             except httpx.TransportError as error:
@@ -151,11 +158,27 @@ class Endpoint:
 
     async def _read(self, response: httpx.Response, method: str) -> bytes:
         content = bytearray()
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > self._max_reply_bytes:
-                raise EndpointError(self.name, method, "", f"a reply of more than {self._max_reply_bytes} bytes")
+        async with aclosing(response.aiter_bytes()) as chunks:
+            async for chunk in chunks:
+                content += chunk
+                if len(content) > self._max_reply_bytes:
+                    raise EndpointError(self.name, method, "", f"a reply of more than {self._max_reply_bytes} bytes")
         return bytes(content)
+
+
+class _Body(httpx.AsyncByteStream):
+    """A request's body. httpx's own is an async generator, which a cancelled request leaves to the garbage collector."""
+
+    def __init__(self, body: bytes) -> None:
+        self._chunks = [body] if body else []
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._chunks:
+            raise StopAsyncIteration
+        return self._chunks.pop()
 
 
 def _parse(content: bytes) -> Any:

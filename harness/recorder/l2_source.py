@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from harness.recorder.blocks import read_block
 from harness.recorder.endpoint import EndpointError
 from harness.recorder.json_rpc import JsonRpc, RpcRefusedError
@@ -30,6 +32,22 @@ class SafeHead(NamedTuple):
 
     l1: BlockId
     l2: BlockId
+
+
+def encode_safe_head(head: SafeHead | None) -> bytes:
+    """JSON of it for the journal."""
+    if head is None:
+        return b"null"
+    return msgspec.json.encode([head.l1.number, head.l1.hash.hex(), head.l2.number, head.l2.hash.hex()])
+
+
+def decode_safe_head(data: bytes) -> SafeHead | None:
+    """The reverse of `encode_safe_head`."""
+    parts = msgspec.json.decode(data, type=tuple[int, str, int, str] | None)
+    if parts is None:
+        return None
+    l1_number, l1_hash, l2_number, l2_hash = parts
+    return SafeHead(BlockId(l1_number, bytes.fromhex(l1_hash)), BlockId(l2_number, bytes.fromhex(l2_hash)))
 
 
 class RollupNode:

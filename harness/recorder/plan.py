@@ -14,6 +14,10 @@ class RecordError(Exception):
     """The request makes no sense, or does not fit what is there already; one line."""
 
 
+class ChainError(RecordError):
+    """What the endpoints gave is right block by block, but does not fit together."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordPlan:
     """L1 blocks `l1_first` to `l1_last`, and the L2 blocks after `l2_start` (from which derivation starts) to `l2_last`."""
@@ -65,7 +69,10 @@ class RecordPlan:
         l1 = range(self.l1_first, self.l1_last + 1)
         tasks = [Task("l1", number) for number in l1]
         tasks += [Task("l2", number) for number in range(self.l2_start, self.l2_last + 1)]
-        return tasks + [Task("safe", number) for number in l1 if self.safe_heads]
+        if self.safe_heads:
+            # The one before tells which L2 blocks are not derived from the first block.
+            tasks += [Task("safe", number) for number in range(self.l1_first - 1, self.l1_last + 1)]
+        return tasks
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-import msgspec
 import trio
 
 from harness.recorder.endpoint import EndpointError
 from harness.recorder.journal import Journal
 from harness.recorder.l1_source import L1Source
-from harness.recorder.l2_source import L2Source, RollupNode
+from harness.recorder.l2_source import L2Source, RollupNode, encode_safe_head
 from harness.recorder.plan import RecordError, RecordPlan, Task
 from harness.recording import RecordedL2Block
 from harness.recording.encode import encode_item
@@ -30,11 +29,7 @@ class Sources:
         if task.kind == "l1":
             return encode_item(await self.l1.block(task.number))
         if task.kind == "safe":
-            head = None if self.node is None else await self.node.safe_head_at(task.number)
-            # The answer for a block without news is that of an earlier one, and tells nothing here.
-            if head is None or head.l1.number != task.number:
-                return b"null"
-            return msgspec.json.encode([head.l1.hash.hex(), head.l2.number, head.l2.hash.hex()])
+            return encode_safe_head(None if self.node is None else await self.node.safe_head_at(task.number))
         found = await self.l2.block(task.number)
         return encode_item(
             RecordedL2Block(

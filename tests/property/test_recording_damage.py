@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from harness.recording import RecordingError, open_recording
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "devnet"
 
 
-@pytest.fixture(scope="module")
-def lines() -> list[bytes]:
+@cache
+def recorded_lines() -> list[bytes]:
     """A head, some L1 blocks and labels, and the first L2 blocks of a recording."""
     with gzip.open(FIXTURES / "window-expiry-and-garbage-fjord.jsonl.gz") as file:
         whole = file.read().splitlines(keepends=True)
@@ -47,8 +48,8 @@ reused = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, He
 
 @reused
 @given(damage=damage)
-def test_changed_bytes_of_the_file(path: Path, lines: list[bytes], damage: list[tuple[int, int]]) -> None:
-    content = bytearray(gzip.compress(b"".join(lines), 1))
+def test_changed_bytes_of_the_file(path: Path, damage: list[tuple[int, int]]) -> None:
+    content = bytearray(gzip.compress(b"".join(recorded_lines()), 1))
     for at, value in damage:
         content[at % len(content)] = value
     read(path, bytes(content))
@@ -56,7 +57,8 @@ def test_changed_bytes_of_the_file(path: Path, lines: list[bytes], damage: list[
 
 @reused
 @given(damage=damage, line=st.integers(0, 26), cut=st.integers(0, 200))
-def test_changed_bytes_of_a_line(path: Path, lines: list[bytes], damage: list[tuple[int, int]], line: int, cut: int) -> None:
+def test_changed_bytes_of_a_line(path: Path, damage: list[tuple[int, int]], line: int, cut: int) -> None:
+    lines = recorded_lines()
     changed = bytearray(lines[line % len(lines)])
     for at, value in damage:
         changed[at % len(changed)] = value
@@ -64,7 +66,7 @@ def test_changed_bytes_of_a_line(path: Path, lines: list[bytes], damage: list[tu
     read(path, gzip.compress(b"".join(content), 1))
 
 
-json_values = st.recursive(
+json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20) | st.just("0x00") | st.just([]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
@@ -73,7 +75,8 @@ json_values = st.recursive(
 
 @reused
 @given(line=st.integers(0, 26), field=st.integers(0, 1 << 16), value=json_values)
-def test_any_json_in_any_field(path: Path, lines: list[bytes], line: int, field: int, value: Any) -> None:
+def test_any_json_in_any_field(path: Path, line: int, field: int, value: Any) -> None:
+    lines = recorded_lines()
     changed = json.loads(lines[line % len(lines)])
     inner = changed
     while True:

@@ -25,6 +25,8 @@ from trinode.rollup.l2_block import L2Block, L2BlockRef
 
 UINT64 = 2**64 - 1
 SET_CODE_TRANSACTION_TYPE = 4
+POST_EXEC_TRANSACTION_TYPE = 0x7D
+"""Reserved by op-node for a feature that no fork has brought yet: it drops batches with one, at any time."""
 _NO_L1_BLOCK = L1BlockRef(hash=bytes(32), number=0, parent_hash=bytes(32), timestamp=0)
 
 
@@ -132,6 +134,8 @@ def _check_transactions(config: RollupConfig, l2_timestamp: int, transactions: I
             return _drop(DropReason.EMPTY_TRANSACTION, f"transaction {index}")
         if raw[0] == DEPOSIT_TRANSACTION_TYPE:
             return _drop(DropReason.DEPOSIT_TRANSACTION, f"transaction {index}")
+        if raw[0] == POST_EXEC_TRANSACTION_TYPE:
+            return _drop(DropReason.POST_EXEC_TRANSACTION, f"transaction {index}")
         if raw[0] == SET_CODE_TRANSACTION_TYPE and not set_code:
             return _drop(DropReason.SET_CODE_BEFORE_ISTHMUS, f"transaction {index}")
     return ACCEPT

@@ -34,7 +34,7 @@ class Queued(NamedTuple):
 
 
 class NextBatch(NamedTuple):
-    """A batch for the next block; `concluding`: that block becomes safe, as the last of its span."""
+    """A batch for the next block; `concluding`: that block becomes safe at once, and not only with the last block of its span."""
 
     batch: SingularBatch
     concluding: bool
@@ -55,7 +55,7 @@ class BatchQueue:
         """The batch of the block on top of `parent`. A span, once accepted, is given without checking again."""
         batch = self._span.next(parent)
         if batch is not None:
-            return NextBatch(batch, not self._span)
+            return NextBatch(batch, concluding=not self._span)
         self._epochs.update(parent)
         behind = self._epochs.behind(parent)
         read = yield from self._reader.next_batch()
@@ -128,7 +128,7 @@ class BatchQueue:
         if self._journal.observing:
             self._journal.progressed("accepted", Subject.BATCH, describe_batch(batch))
         if isinstance(batch, SingularBatch):
-            return NextBatch(batch, True)
+            return NextBatch(batch, concluding=True)
         if not self._span.start(batch, self._epochs.l1_blocks, parent):
             raise CriticalError("an accepted span batch has an L1 origin that is not there")
-        return NextBatch(self._span.pop(parent), not self._span)
+        return NextBatch(self._span.pop(parent), concluding=not self._span)

@@ -57,14 +57,14 @@ class BatchStage:
         candidate = yield from self._candidate(parent)
         if candidate is Signal.EXHAUSTED:
             empty = self._epochs.forced_empty_batch(parent, out_of_data=True)
-            return Signal.EXHAUSTED if empty is None else NextBatch(empty, False)
+            return Signal.EXHAUSTED if empty is None else NextBatch(empty, concluding=True)
         if isinstance(candidate, Signal):
             return candidate
         verdict = check_singular_batch(self._config, self._epochs.l1_blocks, parent, candidate, self._epochs.origin)
         if verdict is ACCEPT:
             if self._journal.observing:
                 self._journal.progressed("accepted", Subject.BATCH, describe_batch(candidate))
-            return NextBatch(candidate, not self._span)
+            return NextBatch(candidate, concluding=True)  # from Holocene on each block of a span is final by itself
         assert verdict.reason is not None
         self._drop(candidate, verdict.reason, verdict.detail)
         if verdict.validity is Validity.DROP:

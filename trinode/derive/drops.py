@@ -62,6 +62,7 @@ class DropReason(Enum):
     TRANSACTIONS_IN_ACTIVATION_BLOCK = "the activation block of this fork has no batch transactions"
     EMPTY_TRANSACTION = "a transaction of the batch is empty"
     DEPOSIT_TRANSACTION = "a transaction of the batch is a deposit"
+    POST_EXEC_TRANSACTION = "a transaction of the batch is of the reserved type 0x7d"
     SET_CODE_BEFORE_ISTHMUS = "set-code transactions are not accepted before Isthmus"
     SPAN_ORIGIN_BEFORE_DELTA = "the span batch's first L1 origin is before Delta"
     MISALIGNED = "the span batch overlaps the safe chain at timestamps that no block of it has"

@@ -27,8 +27,8 @@ class L1BlockRef(NamedTuple):
 class L1Block:
     """A whole L1 block, verified by who fetched it: `hash` is the header's, and the lists match its roots.
 
-    `transactions` and `receipts` are raw (EIP-2718). `receipts` is None where the header's bloom excludes logs of both the deposit contract
-    and the system config contract, so that nobody needs them.
+    `transactions` and `receipts` are raw (EIP-2718). `receipts` is None where the header's bloom excludes logs of both
+    the deposit contract and the system config contract, so that nobody needs them.
     """
 
     hash: Hash32

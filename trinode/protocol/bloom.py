@@ -1,4 +1,4 @@
-"""The 2048-bit bloom filter of log addresses and topics in headers and receipts (Ethereum yellow paper, section 4.3.1)."""
+"""The 2048-bit bloom filter of log addresses and topics in headers and receipts (yellow paper, section 4.3.1)."""
 
 from __future__ import annotations
 

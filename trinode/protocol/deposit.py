@@ -39,7 +39,9 @@ class DepositDecodingError(DecodingError):
 
 @dataclass(frozen=True, slots=True)
 class DepositTransaction:
-    """A transaction that L1 forces onto L2; unsigned, `sender` is stated. `to` None creates a contract. `mint` and `value` in wei."""
+    """A transaction that L1 forces onto L2; unsigned, `sender` is stated. `to` None creates a contract. `mint` and
+    `value` in wei.
+    """
 
     source_hash: Hash32
     sender: Address
@@ -106,7 +108,8 @@ def decode_deposit(raw: bytes) -> DepositTransaction:
 
 
 def decode_deposit_log(log: Log, l1_block_hash: Hash32, log_index: int) -> DepositTransaction:
-    """The deposit that a `TransactionDeposited` log of the deposit contract makes; `log_index` counts through the L1 block.
+    """The deposit that a `TransactionDeposited` log of the deposit contract makes; `log_index` counts through the L1
+    block.
 
     Raises DepositDecodingError. The caller has checked the log's address and that its transaction succeeded.
     """
@@ -119,7 +122,7 @@ def decode_deposit_log(log: Log, l1_block_hash: Hash32, log_index: int) -> Depos
         raise DepositDecodingError(f"unknown deposit version {version.hex()}")
     opaque = _opaque_data(log.data)
     if len(opaque) < _OPAQUE_FIXED_SIZE:
-        raise DepositDecodingError(f"{len(opaque)} bytes of opaque data where at least {_OPAQUE_FIXED_SIZE} are expected")
+        raise DepositDecodingError(f"{len(opaque)} bytes of opaque data, fewer than {_OPAQUE_FIXED_SIZE}")
     return DepositTransaction(
         source_hash=user_deposit_source_hash(l1_block_hash, log_index),
         sender=sender[12:],
@@ -133,7 +136,9 @@ def decode_deposit_log(log: Log, l1_block_hash: Hash32, log_index: int) -> Depos
 
 
 def _opaque_data(data: bytes) -> bytes:
-    """The only `bytes` argument of ABI-encoded event data, with its padding as short as it can be (the padding's content is free)."""
+    """The only `bytes` argument of ABI-encoded event data, with its padding as short as it can be (the padding's
+    content is free).
+    """
     if len(data) < 64 or len(data) % 32:
         raise DepositDecodingError(f"{len(data)} bytes of log data")
     offset = int.from_bytes(data[:32], "big")

@@ -1,7 +1,8 @@
-"""EIP-1559 with parameters per chain and block (specification: holocene/exec-engine, "Dynamic EIP-1559 Parameters"; jovian/exec-engine).
+"""EIP-1559 with parameters per chain and block (specification: holocene/exec-engine, "Dynamic EIP-1559 Parameters";
+jovian/exec-engine).
 
-From Holocene on a block's extraData carries the parameters of its children: version, denominator, elasticity (4 bytes each), and from Jovian
-on the minimum base fee (8 bytes, wei).
+From Holocene on a block's extraData carries the parameters of its children: version, denominator, elasticity (4 bytes
+each), and from Jovian on the minimum base fee (8 bytes, wei).
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def decode_extra_data(extra_data: bytes) -> tuple[int, int, int | None]:
         return *decode_eip1559_params(extra_data[1:]), None
     if len(extra_data) == JOVIAN_SIZE and extra_data[0] == JOVIAN_VERSION:
         return *decode_eip1559_params(extra_data[1:9]), int.from_bytes(extra_data[9:], "big")
-    raise ExtraDataDecodingError(f"{len(extra_data)} bytes {extra_data[:1].hex()}.., not version 0 with 9 bytes or version 1 with 17")
+    raise ExtraDataDecodingError(
+        f"{len(extra_data)} bytes {extra_data[:1].hex()}.., not version 0 with 9 bytes or version 1 with 17"
+    )
 
 
 def next_base_fee(
@@ -62,7 +65,9 @@ def next_base_fee(
     parent_da_footprint: int = 0,
     min_base_fee: int = 0,
 ) -> int:
-    """The base fee (wei) after a block; gas and DA footprint in gas. Jovian's two arguments are 0 before it (EIP-1559, jovian/exec-engine)."""
+    """The base fee (wei) after a block; gas and DA footprint in gas. Jovian's two arguments are 0 before it (EIP-1559,
+    jovian/exec-engine).
+    """
     metered = max(parent_gas_used, parent_da_footprint)
     target = parent_gas_limit // elasticity
     base_fee = parent_base_fee

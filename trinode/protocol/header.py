@@ -1,4 +1,5 @@
-"""Block headers of L1 and L2 (Ethereum execution specification, header; with the fields of London, Shanghai, Cancun and Prague).
+"""Block headers of L1 and L2 (Ethereum execution specification, header; with the fields of London, Shanghai, Cancun and
+Prague).
 
 The optional fields form a tail as in geth: a header carries all of them up to its last one.
 """
@@ -37,9 +38,11 @@ class HeaderDecodingError(DecodingError):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A block header. Hashes and roots are 32 bytes, `beneficiary` 20, `nonce` 8, `logs_bloom` 256; base fee in wei, gas in gas, timestamp in seconds.
+    """A block header. Hashes and roots are 32 bytes, `beneficiary` 20, `nonce` 8, `logs_bloom` 256; base fee in wei,
+    gas in gas, timestamp in seconds.
 
-    `prev_randao` is the mix hash of a block before the merge. The fields from `base_fee_per_gas` on are None in a block of a fork before theirs.
+    `prev_randao` is the mix hash of a block before the merge. The fields from `base_fee_per_gas` on are None in a block
+    of a fork before theirs.
     """
 
     parent_hash: Hash32

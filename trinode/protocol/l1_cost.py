@@ -1,6 +1,8 @@
-"""What a transaction pays for its data on L1, and to the operator (specification: exec-engine, "L1-Cost fees"; ecotone, fjord, isthmus, jovian).
+"""What a transaction pays for its data on L1, and to the operator (specification: exec-engine, "L1-Cost fees"; ecotone,
+fjord, isthmus, jovian).
 
-All fees are in wei, all sizes in bytes, all products in integers of any size; each formula rounds down once, at its end.
+All fees are in wei, all sizes in bytes, all products in integers of any size; each formula rounds down once, at its
+end.
 """
 
 from __future__ import annotations
@@ -28,17 +30,23 @@ def l1_cost_bedrock(gas: int, *, l1_base_fee: int, overhead: int, scalar: int) -
     return (gas + overhead) * l1_base_fee * scalar // 1_000_000
 
 
-def l1_cost_ecotone(gas: int, *, l1_base_fee: int, base_fee_scalar: int, blob_base_fee: int, blob_base_fee_scalar: int) -> int:
+def l1_cost_ecotone(
+    gas: int, *, l1_base_fee: int, base_fee_scalar: int, blob_base_fee: int, blob_base_fee_scalar: int
+) -> int:
     """From Ecotone until Fjord; scalars in millionths."""
     return gas * (16 * base_fee_scalar * l1_base_fee + blob_base_fee_scalar * blob_base_fee) // 16_000_000
 
 
 def estimated_size_scaled(flz_size: int) -> int:
-    """Fjord's estimate of a transaction's compressed size, in millionths of a byte; `flz_size` is `flz_compressed_size` of it."""
+    """Fjord's estimate of a transaction's compressed size, in millionths of a byte; `flz_size` is `flz_compressed_size`
+    of it.
+    """
     return max(FJORD_MIN_SIZE_SCALED, FJORD_INTERCEPT + FJORD_FASTLZ_COEFFICIENT * flz_size)
 
 
-def l1_cost_fjord(flz_size: int, *, l1_base_fee: int, base_fee_scalar: int, blob_base_fee: int, blob_base_fee_scalar: int) -> int:
+def l1_cost_fjord(
+    flz_size: int, *, l1_base_fee: int, base_fee_scalar: int, blob_base_fee: int, blob_base_fee_scalar: int
+) -> int:
     """From Fjord on; scalars in millionths."""
     fee_scaled = base_fee_scalar * 16 * l1_base_fee + blob_base_fee_scalar * blob_base_fee
     return estimated_size_scaled(flz_size) * fee_scaled // 1_000_000_000_000
@@ -75,7 +83,9 @@ _HASH_SIZE = 8192
 
 
 def flz_compressed_size(data: bytes) -> int:
-    """Bytes that FastLZ (level 1) would make of `data`, as Fjord's fee counts them (specification: fjord/exec-engine, "Fees")."""
+    """Bytes that FastLZ (level 1) would make of `data`, as Fjord's fee counts them (specification: fjord/exec-engine,
+    "Fees").
+    """
     table = [0] * _HASH_SIZE
     limit = len(data) - 13
     position = 0

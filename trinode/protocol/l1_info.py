@@ -1,5 +1,5 @@
-"""L1 attributes: the calldata of an L2 block's first transaction (OP Stack specification: deposits, "L1 Attributes Deposited Transaction",
-and the l1-attributes pages of Ecotone, Isthmus and Jovian).
+"""L1 attributes: the calldata of an L2 block's first transaction (OP Stack specification: deposits, "L1 Attributes
+Deposited Transaction", and the l1-attributes pages of Ecotone, Isthmus and Jovian).
 
 Bedrock's form is ABI-encoded; since Ecotone the fields are packed, and each later form appends to the one before.
 """
@@ -32,8 +32,8 @@ class L1InfoFormat(Enum):
 class L1BlockInfo:
     """What an L2 block says of its L1 origin and of the fee parameters; fields that `format` does not carry are 0.
 
-    `number`, `timestamp` (seconds), `base_fee`, `blob_base_fee` (wei per gas) and `hash` are the L1 origin's; `sequence_number` counts the
-    L2 blocks of that origin. The rest is the system config's.
+    `number`, `timestamp` (seconds), `base_fee`, `blob_base_fee` (wei per gas) and `hash` are the L1 origin's;
+    `sequence_number` counts the L2 blocks of that origin. The rest is the system config's.
     """
 
     format: L1InfoFormat
@@ -67,7 +67,8 @@ _SELECTORS = {format: selector for selector, format in _PACKED.items()}
 
 # selector, number, timestamp, base fee, hash, sequence number, batcher, overhead, scalar
 _BEDROCK_LAYOUT = struct.Struct(">4s 24xQ 24xQ 32s 32s 24xQ 12x20s 32s 32s")
-# selector, base fee scalar, blob base fee scalar, sequence number, timestamp, number, base fee, blob base fee, hash, batcher
+# selector, base fee scalar, blob base fee scalar, sequence number, timestamp, number, base fee, blob base fee, hash,
+# batcher
 _ECOTONE_LAYOUT = struct.Struct(">4s I I Q Q Q 32s 32s 32s 12x20s")
 _ISTHMUS_TAIL = struct.Struct(">I Q")
 _JOVIAN_TAIL = struct.Struct(">I Q H")
@@ -79,7 +80,9 @@ _SIZES = {
 
 
 def encode_l1_info(info: L1BlockInfo) -> bytes:
-    """The calldata in `info.format`: 260 bytes for Bedrock, then 164, 176 and 178. Fields that it does not carry are left out."""
+    """The calldata in `info.format`: 260 bytes for Bedrock, then 164, 176 and 178. Fields that it does not carry are
+    left out.
+    """
     if info.format is L1InfoFormat.BEDROCK:
         return _BEDROCK_LAYOUT.pack(
             _BEDROCK,
@@ -108,7 +111,8 @@ def encode_l1_info(info: L1BlockInfo) -> bytes:
         return packed
     if info.format is L1InfoFormat.ISTHMUS:
         return packed + _ISTHMUS_TAIL.pack(info.operator_fee_scalar, info.operator_fee_constant)
-    return packed + _JOVIAN_TAIL.pack(info.operator_fee_scalar, info.operator_fee_constant, info.da_footprint_gas_scalar)
+    tail = info.operator_fee_scalar, info.operator_fee_constant, info.da_footprint_gas_scalar
+    return packed + _JOVIAN_TAIL.pack(*tail)
 
 
 def decode_l1_info(data: bytes) -> L1BlockInfo:
@@ -146,13 +150,14 @@ def _decode_bedrock(data: bytes) -> L1BlockInfo:
 def _decode_packed(data: bytes, format: L1InfoFormat) -> L1BlockInfo:
     if len(data) != _SIZES[format]:
         raise L1InfoDecodingError(f"{len(data)} bytes of {format.value} calldata, not {_SIZES[format]}")
-    fields = _ECOTONE_LAYOUT.unpack_from(data)
-    _, base_fee_scalar, blob_base_fee_scalar, sequence_number, timestamp, number, base_fee, blob_base_fee, hash, batcher = fields
+    _, base_fee_scalar, blob_base_fee_scalar, sequence_number, *l1_fields = _ECOTONE_LAYOUT.unpack_from(data)
+    timestamp, number, base_fee, blob_base_fee, hash, batcher = l1_fields
     operator_fee_scalar = operator_fee_constant = da_footprint_gas_scalar = 0
     if format is L1InfoFormat.ISTHMUS:
         operator_fee_scalar, operator_fee_constant = _ISTHMUS_TAIL.unpack_from(data, _ECOTONE_LAYOUT.size)
     elif format is L1InfoFormat.JOVIAN:
-        operator_fee_scalar, operator_fee_constant, da_footprint_gas_scalar = _JOVIAN_TAIL.unpack_from(data, _ECOTONE_LAYOUT.size)
+        tail = _JOVIAN_TAIL.unpack_from(data, _ECOTONE_LAYOUT.size)
+        operator_fee_scalar, operator_fee_constant, da_footprint_gas_scalar = tail
     return L1BlockInfo(
         format=format,
         number=number,

@@ -1,5 +1,6 @@
-"""Payload attributes and execution payloads (Engine API; OP Stack specification: exec-engine, "Extended PayloadAttributesV3"), and the SSZ
-in which payloads travel between nodes (specification: rollup-node-p2p, "Block encoding"; layout as op-node writes and reads it).
+"""Payload attributes and execution payloads (Engine API; OP Stack specification: exec-engine, "Extended
+PayloadAttributesV3"), and the SSZ in which payloads travel between nodes (specification: rollup-node-p2p, "Block
+encoding"; layout as op-node writes and reads it).
 
     version 1 (Bedrock)   payload up to its transactions
     version 2 (Canyon)    withdrawals
@@ -29,7 +30,8 @@ class PayloadDecodingError(DecodingError):
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A withdrawal of L1's consensus layer (`amount` in gwei). L2 blocks have none: their list is empty since Canyon."""
+    """A withdrawal of L1's consensus layer (`amount` in gwei). L2 blocks have none: their list is empty since Canyon.
+    """
 
     index: int
     validator_index: int
@@ -39,10 +41,12 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class PayloadAttributes:
-    """What to build the next L2 block from. `timestamp` in seconds; `transactions` raw, to stand first, and alone if `no_tx_pool`.
+    """What to build the next L2 block from. `timestamp` in seconds; `transactions` raw, to stand first, and alone if
+    `no_tx_pool`.
 
-    None before the fork that brings a field: `withdrawals` (Canyon), `parent_beacon_block_root` (Ecotone), `eip1559_params` (Holocene: 8
-    bytes, denominator and elasticity, zero for the chain's default), `min_base_fee` (Jovian, in wei).
+    None before the fork that brings a field: `withdrawals` (Canyon), `parent_beacon_block_root` (Ecotone),
+    `eip1559_params` (Holocene: 8 bytes, denominator and elasticity, zero for the chain's default), `min_base_fee`
+    (Jovian, in wei).
     """
 
     timestamp: int
@@ -59,7 +63,9 @@ class PayloadAttributes:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionPayload:
-    """An L2 block without what only its parent beacon block root tells. `transactions` raw; the None of a field as in `PayloadAttributes`."""
+    """An L2 block without what only its parent beacon block root tells. `transactions` raw; the None of a field as in
+    `PayloadAttributes`.
+    """
 
     parent_hash: Hash32
     fee_recipient: Address
@@ -95,7 +101,9 @@ def payload_block_hash(envelope: PayloadEnvelope) -> Hash32:
 
 
 def payload_header(envelope: PayloadEnvelope) -> Header:
-    """The header of the payload's block. The withdrawals root stands in the payload since Isthmus, which also brings the requests hash."""
+    """The header of the payload's block. The withdrawals root stands in the payload since Isthmus, which also brings
+    the requests hash.
+    """
     payload = envelope.payload
     withdrawals_root = payload.withdrawals_root
     if withdrawals_root is None and payload.withdrawals is not None:
@@ -137,8 +145,8 @@ def encode_withdrawal(withdrawal: Withdrawal) -> bytes:
 
 # ---- SSZ ----
 
-# parent hash, fee recipient, state root, receipts root, logs bloom, prev randao, number, gas limit, gas used, timestamp,
-# offset of the extra data, base fee (little-endian), block hash, offset of the transactions
+# parent hash, fee recipient, state root, receipts root, logs bloom, prev randao, number, gas limit, gas used,
+# timestamp, offset of the extra data, base fee (little-endian), block hash, offset of the transactions
 _HEAD = struct.Struct("<32s 20s 32s 32s 256s 32s 4Q I 32s 32s I")
 _OFFSET = struct.Struct("<I")
 _BLOB_GAS = struct.Struct("<2Q")
@@ -147,7 +155,9 @@ _FIXED_SIZES = {1: _HEAD.size, 2: _HEAD.size + 4, 3: _HEAD.size + 20, 4: _HEAD.s
 
 
 def decode_envelope(data: bytes, version: int) -> PayloadEnvelope:
-    """The payload in `data` (uncompressed, without signature), laid out as in `version`, 1 to 4. Raises PayloadDecodingError."""
+    """The payload in `data` (uncompressed, without signature), laid out as in `version`, 1 to 4. Raises
+    PayloadDecodingError.
+    """
     if version < 3:
         return PayloadEnvelope(_decode_payload(data, version))
     if len(data) < 32:
@@ -167,7 +177,7 @@ def _decode_payload(data: bytes, version: int) -> ExecutionPayload:
         raise PayloadDecodingError(f"extra data at offset {extra_offset}, not {fixed_size}")
     if not extra_offset <= transactions_offset <= withdrawals_offset <= size:
         raise PayloadDecodingError(
-            f"offsets {extra_offset}, {transactions_offset}, {withdrawals_offset} do not rise, or are beyond the size {size}"
+            f"offsets {extra_offset}, {transactions_offset}, {withdrawals_offset} do not rise, or leave {size} bytes"
         )
     if transactions_offset - extra_offset > MAX_EXTRA_DATA_SIZE:
         raise PayloadDecodingError(f"{transactions_offset - extra_offset} bytes of extra data")
@@ -222,14 +232,16 @@ def _decode_withdrawals(data: bytes) -> tuple[Withdrawal, ...]:
 
 
 def encode_envelope(envelope: PayloadEnvelope, version: int) -> bytes:
-    """The inverse of `decode_envelope`. Raises ValueError if the payload does not have the fields that `version` carries, or has more."""
+    """The inverse of `decode_envelope`. Raises ValueError if the payload does not have the fields that `version`
+    carries, or has more.
+    """
     payload = envelope.payload
     fields = (payload.withdrawals, payload.blob_gas_used, payload.excess_blob_gas, payload.withdrawals_root)
     since = (2, 3, 3, 4)
     if any((field is not None) != (version >= first) for field, first in zip(fields, since, strict=True)):
         raise ValueError(f"the payload's optional fields are not those of version {version}")
     if (envelope.parent_beacon_block_root is not None) != (version >= 3):
-        raise ValueError(f"the parent beacon block root goes with version 3 and later, not with {version}, or is missing")
+        raise ValueError(f"the parent beacon block root goes with versions 3 and 4, not with {version}, or is missing")
     return (envelope.parent_beacon_block_root or b"") + _encode_payload(payload, _FIXED_SIZES[version])
 
 

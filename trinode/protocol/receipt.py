@@ -33,9 +33,9 @@ class Log(NamedTuple):
 class Receipt:
     """The outcome of a transaction.
 
-    `type`: 0 for legacy. `cumulative_gas_used`: gas of the block up to and with this transaction. `post_state`: the state root that receipts
-    before Byzantium carry instead of a status; such a receipt counts as not succeeded, as geth has it. `deposit_nonce` (Regolith) and
-    `deposit_receipt_version` (Canyon) only stand in deposit receipts.
+    `type`: 0 for legacy. `cumulative_gas_used`: gas of the block up to and with this transaction. `post_state`: the
+    state root that receipts before Byzantium carry instead of a status; such a receipt counts as not succeeded, as geth
+    has it. `deposit_nonce` (Regolith) and `deposit_receipt_version` (Canyon) only stand in deposit receipts.
     """
 
     type: int
@@ -90,12 +90,9 @@ def _decode_log(item: Item) -> Log:
 
 def encode_receipt(receipt: Receipt) -> bytes:
     """The inverse of `decode_receipt`."""
-    if receipt.post_state is not None:
-        status = receipt.post_state
-    else:
-        status = b"\x01" if receipt.succeeded else b""
+    status = b"\x01" if receipt.succeeded else b""
     fields = [
-        rlp_codec.encode_bytes(status),
+        rlp_codec.encode_bytes(status if receipt.post_state is None else receipt.post_state),
         rlp_codec.encode_int(receipt.cumulative_gas_used),
         rlp_codec.encode_bytes(receipt.logs_bloom),
         rlp_codec.encode([[log.address, list(log.topics), log.data] for log in receipt.logs]),

@@ -1,7 +1,7 @@
 """Recursive Length Prefix, strict in both directions (Ethereum yellow paper, appendix B).
 
-Written for speed: decoding is one loop over the input with the prefix cases in line. Everything that has a shorter encoding is rejected,
-as geth does, so that each value has exactly one encoding and hashes of re-encoded values agree.
+Written for speed: decoding is one loop over the input with the prefix cases in line. Everything that has a shorter
+encoding is rejected, as geth does, so that each value has exactly one encoding and hashes of re-encoded values agree.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ def decode_list(data: bytes) -> list[Item]:
 
 
 def split(data: bytes, offset: int) -> tuple[bool, int, int]:
-    """The first item at `offset`: whether it is a list, and where its payload starts and ends (the next item starts there).
+    """The first item at `offset`: whether it is a list, and where its payload starts and ends (the next item starts
+    there).
 
-    Checks the prefix only, not what a list holds. Raises RlpDecodingError, also where the input ends before the payload does.
+    Checks the prefix only, not what a list holds. Raises RlpDecodingError, also where the input ends before the payload
+    does.
     """
     size = len(data)
     if offset >= size:

@@ -1,7 +1,8 @@
 """Transactions of L1 and L2 in their canonical (EIP-2718) encoding: types 0 to 4 and deposits.
 
-Legacy (yellow paper; replay protection: EIP-155), access list (EIP-2930), dynamic fee (EIP-1559), blob (EIP-4844, as it stands in a block:
-without the blobs), set code (EIP-7702). Signatures are looked at only by `recover_sender`, as in geth: a block may be decoded that could not be executed.
+Legacy (yellow paper; replay protection: EIP-155), access list (EIP-2930), dynamic fee (EIP-1559), blob (EIP-4844, as it
+stands in a block: without the blobs), set code (EIP-7702). Signatures are looked at only by `recover_sender`, as in
+geth: a block may be decoded that could not be executed.
 """
 
 from __future__ import annotations
@@ -284,8 +285,8 @@ def _signing_hash(tx: SignedTransaction) -> Hash32:
 def recover_sender(tx: Transaction) -> Address:
     """The account (20 bytes) that made the transaction; 45 µs for the elliptic curve.
 
-    Raises SignatureError where no account can have: s in the upper half of the order (EIP-2) included. Whether a chain id is the
-    right one is for the caller to check.
+    Raises SignatureError where no account can have: s in the upper half of the order (EIP-2) included. Whether a chain
+    id is the right one is for the caller to check.
     """
     if isinstance(tx, DepositTransaction):
         return tx.sender

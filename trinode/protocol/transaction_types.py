@@ -1,6 +1,7 @@
 """The signed transaction types as values; `transaction` encodes, decodes, signs and recovers them.
 
-Fees and values are in wei, gas in gas. `to` None creates a contract. The signature defaults to none, for a transaction yet to be signed.
+Fees and values are in wei, gas in gas. `to` None creates a contract. The signature defaults to none, for a transaction
+yet to be signed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Root of the Merkle Patricia trie over a list, as headers commit to transactions, receipts and withdrawals (yellow paper, appendix D).
+"""Root of the Merkle Patricia trie over a list, as headers commit to transactions, receipts and withdrawals (yellow
+paper, appendix D).
 
-The keys are the RLP of the indexes. None of them is a prefix of another, so that no branch node ever holds a value, and the trie can be
-hashed bottom up from the sorted keys without ever being built.
+The keys are the RLP of the indexes. None of them is a prefix of another, so that no branch node ever holds a value, and
+the trie can be hashed bottom up from the sorted keys without ever being built.
 """
 
 from __future__ import annotations

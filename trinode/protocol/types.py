@@ -1,4 +1,4 @@
-"""Names for the byte strings and references that every other module passes around (OP Stack specification, glossary)."""
+"""Names for the byte strings and references that every other module passes around (specification: glossary)."""
 
 from __future__ import annotations
 

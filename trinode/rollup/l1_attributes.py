@@ -7,8 +7,6 @@ format before, because its upgrade deposits, which bring the contract that under
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from trinode.protocol.deposit import DepositTransaction, l1_info_source_hash
 from trinode.protocol.header import Header
 from trinode.protocol.l1_cost import blob_base_fee
@@ -50,14 +48,16 @@ def l1_info_deposit(  # noqa: PLR0917 - all of it is the input, in the order of 
     `system_config` is that after the origin's updates. Raises CriticalConfigError if the fee scalar does not decode, or
     if nothing is known of L1's blob base fee at the origin's time.
     """
+    format = l1_info_format_at(config, l2_timestamp=l2_timestamp)
     info = L1BlockInfo(
-        format=l1_info_format_at(config, l2_timestamp=l2_timestamp),
+        format=format,
         number=l1_header.number,
         timestamp=l1_header.timestamp,
         base_fee=l1_header.base_fee_per_gas or 0,
         hash=l1_hash,
         sequence_number=sequence_number,
         batcher_address=system_config.batcher_address,
+        **_fees(format, config, l1_chain_config, system_config, l1_header),
     )
     rules = config.rules(l2_timestamp=l2_timestamp)
     return DepositTransaction(
@@ -68,43 +68,37 @@ def l1_info_deposit(  # noqa: PLR0917 - all of it is the input, in the order of 
         value=0,
         gas_limit=rules.l1_info_gas,
         is_system_transaction=rules.l1_info_is_system_transaction,
-        data=encode_l1_info(_with_fees(info, config, l1_chain_config, system_config, l1_header)),
+        data=encode_l1_info(info),
     )
 
 
-def _with_fees(
-    info: L1BlockInfo,
+def _fees(
+    format: L1InfoFormat,
     config: RollupConfig,
     l1_chain_config: L1ChainConfig,
     system_config: SystemConfig,
     l1_header: Header,
-) -> L1BlockInfo:
-    """`info` with the fee parameters that its format carries."""
-    if info.format is L1InfoFormat.BEDROCK:
-        return replace(
-            info,
-            l1_fee_overhead=int.from_bytes(system_config.overhead, "big"),
-            l1_fee_scalar=int.from_bytes(system_config.scalar, "big"),
-        )
+) -> dict[str, int]:
+    """The fee parameters that `format` carries."""
+    if format is L1InfoFormat.BEDROCK:
+        return {
+            "l1_fee_overhead": int.from_bytes(system_config.overhead, "big"),
+            "l1_fee_scalar": int.from_bytes(system_config.scalar, "big"),
+        }
     try:
         base_fee_scalar, blob_base_fee_scalar = decode_fee_scalar(system_config.scalar)
     except FeeScalarError as error:
         raise CriticalConfigError(f"{error}: set before Ecotone, of no use after it") from error
-    info = replace(
-        info,
-        blob_base_fee=l1_blob_base_fee(config, l1_chain_config, l1_header),
-        base_fee_scalar=base_fee_scalar,
-        blob_base_fee_scalar=blob_base_fee_scalar,
-    )
-    if info.format is L1InfoFormat.ECOTONE:
-        return info
-    operator_fee_scalar, operator_fee_constant = system_config.operator_fee
-    info = replace(info, operator_fee_scalar=operator_fee_scalar, operator_fee_constant=operator_fee_constant)
-    if info.format is L1InfoFormat.ISTHMUS:
-        return info
-    return replace(
-        info, da_footprint_gas_scalar=system_config.da_footprint_gas_scalar or DEFAULT_DA_FOOTPRINT_GAS_SCALAR
-    )
+    fees = {
+        "blob_base_fee": l1_blob_base_fee(config, l1_chain_config, l1_header),
+        "base_fee_scalar": base_fee_scalar,
+        "blob_base_fee_scalar": blob_base_fee_scalar,
+    }
+    if format is not L1InfoFormat.ECOTONE:
+        fees["operator_fee_scalar"], fees["operator_fee_constant"] = system_config.operator_fee
+    if format is L1InfoFormat.JOVIAN:
+        fees["da_footprint_gas_scalar"] = system_config.da_footprint_gas_scalar or DEFAULT_DA_FOOTPRINT_GAS_SCALAR
+    return fees
 
 
 def l1_blob_base_fee(config: RollupConfig, l1_chain_config: L1ChainConfig, l1_header: Header) -> int:

@@ -7,7 +7,7 @@ a fork's formats cannot carry is lost on the way, as in op-node.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from trinode.protocol.deposit import DepositDecodingError, decode_deposit
 from trinode.protocol.eip1559 import ExtraDataDecodingError, decode_extra_data, encode_eip1559_params
@@ -104,26 +104,26 @@ def _read_system_config(
     else:
         # A version 0 scalar comes back as version 1, which means the same.
         overhead, scalar = bytes(32), encode_fee_scalar(info.base_fee_scalar, info.blob_base_fee_scalar)
-    system_config = SystemConfig(
+    eip1559_params, min_base_fee = _read_extra_data(config, timestamp, extra_data)
+    return SystemConfig(
         batcher_address=info.batcher_address,
         overhead=overhead,
         scalar=scalar,
         gas_limit=gas_limit - upgrade_gas,
+        eip1559_params=eip1559_params,
         operator_fee_params=encode_operator_fee_params(info.operator_fee_scalar, info.operator_fee_constant),
+        min_base_fee=min_base_fee,
         da_footprint_gas_scalar=info.da_footprint_gas_scalar,
     )
-    return _with_extra_data(system_config, config, timestamp, extra_data)
 
 
-def _with_extra_data(
-    system_config: SystemConfig, config: RollupConfig, timestamp: int, extra_data: bytes
-) -> SystemConfig:
-    """`system_config` with the parameters that the block's own fork keeps in extraData."""
+def _read_extra_data(config: RollupConfig, timestamp: int, extra_data: bytes) -> tuple[bytes, int]:
+    """The EIP-1559 parameters and the minimum base fee, as far as the block's own fork keeps them in extraData."""
     rules = config.rules(l2_timestamp=timestamp)
     if not rules.eip1559_params:
         if extra_data:
             raise L2BlockError(f"extraData 0x{extra_data.hex()} before Holocene")
-        return system_config
+        return bytes(8), 0
     try:
         denominator, elasticity, min_base_fee = decode_extra_data(extra_data)
     except ExtraDataDecodingError as error:
@@ -132,6 +132,4 @@ def _with_extra_data(
         raise L2BlockError(f"extraData 0x{extra_data.hex()} in the format of another fork")
     if denominator == 0 or elasticity == 0:
         raise L2BlockError(f"extraData 0x{extra_data.hex()} has a zero denominator or elasticity")
-    return replace(
-        system_config, eip1559_params=encode_eip1559_params(denominator, elasticity), min_base_fee=min_base_fee or 0
-    )
+    return encode_eip1559_params(denominator, elasticity), min_base_fee or 0
