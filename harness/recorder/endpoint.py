@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -89,7 +91,10 @@ class Endpoint:
         self.retries = retries or Retries()
         self._max_reply_bytes = max_reply_bytes
         self._limit = trio.CapacityLimiter(concurrency)
-        self._client = httpx.AsyncClient(timeout=timeout, limits=httpx.Limits(max_connections=concurrency))
+        # Certificates take 0.1 s to load: once, and only for https (redirects are not followed).
+        verify = _tls_context() if parts.scheme == "https" else False
+        limits = httpx.Limits(max_connections=concurrency)
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, verify=verify)
         self._not_before = float("-inf")
 
     async def close(self) -> None:
@@ -158,7 +163,7 @@ class Endpoint:
 
     async def _read(self, response: httpx.Response, method: str) -> bytes:
         content = bytearray()
-        async with aclosing(response.aiter_bytes()) as chunks:
+        async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as chunks:
             async for chunk in chunks:
                 content += chunk
                 if len(content) > self._max_reply_bytes:
@@ -179,6 +184,11 @@ class _Body(httpx.AsyncByteStream):
         if not self._chunks:
             raise StopAsyncIteration
         return self._chunks.pop()
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 def _parse(content: bytes) -> Any:

@@ -34,7 +34,8 @@ class Journal:
             raise RecordError(f"{path}: {error.strerror}") from error
         try:
             _lock_file(self._file, path)
-            self._end = self._scan(key)
+            self._end = self._synced = 0
+            self._scan(key)
         except BaseException:
             os.close(self._file)
             raise
@@ -62,24 +63,29 @@ class Journal:
     async def append(self, task: Task, data: bytes) -> None:
         """Keep what was fetched; returns once it is on the disk. Raises RecordError where it cannot be."""
         payload = zlib.compress(_head(task) + data, 1)
-        async with self._lock:
-            try:
-                at = self._end + _FRAME.size
-                await trio.to_thread.run_sync(self._write, payload)
-            except OSError as error:
-                raise RecordError(f"{self.path}: {error.strerror}") from error
-            self._places[task] = at, len(payload)
+        try:
+            place = self._end + _FRAME.size, len(payload)
+            self._write(payload)
+            end = self._end
+            async with self._lock:
+                # One sync serves all that was written before it began.
+                if self._synced < end:
+                    covered = self._end
+                    await trio.to_thread.run_sync(os.fsync, self._file)
+                    self._synced = covered
+        except OSError as error:
+            raise RecordError(f"{self.path}: {error.strerror}") from error
+        self._places[task] = place
 
     def _write(self, payload: bytes) -> None:
         entry = _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
         written = 0
         while written < len(entry):
             written += os.pwrite(self._file, entry[written:], self._end + written)
-        os.fsync(self._file)
         self._end += len(entry)
 
-    def _scan(self, key: bytes) -> int:
-        """Find the entries, cut off what is torn, and return where the next one goes."""
+    def _scan(self, key: bytes) -> None:
+        """Find the entries, and cut off what is torn."""
         end = first = 0
         while (payload := self._entry_at(end)) is not None:
             data = _decompress(payload)
@@ -98,7 +104,6 @@ class Journal:
         self._end = end
         if not first:
             self._write(zlib.compress(key, 1))
-        return self._end
 
     def _entry_at(self, at: int) -> bytes | None:
         frame = os.pread(self._file, _FRAME.size, at)
