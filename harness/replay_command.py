@@ -42,9 +42,20 @@ def fail(message: str) -> None:
 
 @click.command()
 @click.argument("recording", type=click.Path(path_type=Path), default=DEFAULT_RECORDING)
-@click.option("--fake-execution", is_flag=True, help="Ignore the recorded L2 blocks: every set of attributes makes a block whose hash is defined by them.")
+@click.option(
+    "--fake-execution",
+    is_flag=True,
+    help="Ignore the recorded L2 blocks: every set of attributes makes a block whose hash is defined by them.",
+)
 @click.option("--recorded-or-fake", is_flag=True, help="Recorded blocks where the attributes agree, blocks of --fake-execution elsewhere.")
-@click.option("--invalid-block", "invalid", multiple=True, metavar="N[,N...]", callback=_numbers, help="The engine refuses block N if it has batch transactions.")
+@click.option(
+    "--invalid-block",
+    "invalid",
+    multiple=True,
+    metavar="N[,N...]",
+    callback=_numbers,
+    help="The engine refuses block N if it has batch transactions.",
+)
 @click.option("--reject-undecodable", is_flag=True, help="The engine refuses blocks with a batch transaction that does not decode, or of blob type.")
 @click.option("--print", "print_lines", is_flag=True, help="Write one JSON line for each set of derived attributes.")
 @click.option("--json", "as_json", is_flag=True, help="Write the verdict as JSON.")

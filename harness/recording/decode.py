@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from trinode.protocol.blob import BLOB_SIZE
-
 from harness.recording.errors import FieldError
 from harness.recording.format import (
     FORMAT,
@@ -25,6 +23,7 @@ from harness.recording.wire import (
     from_hex,
     from_hex_list,
 )
+from trinode.protocol.blob import BLOB_SIZE
 from trinode.protocol.block import L1Block
 from trinode.protocol.bloom import bloom_may_contain
 from trinode.protocol.errors import DecodingError

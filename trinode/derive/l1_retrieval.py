@@ -10,6 +10,7 @@ from trinode.derive.journal import Journal
 from trinode.derive.l1_traversal import L1Traversal
 from trinode.protocol.blob import BlobDecodingError, decode_blob
 from trinode.protocol.block import L1Block
+from trinode.protocol.deposit import DepositTransaction
 from trinode.protocol.transaction import (
     BlobTransaction,
     SetCodeTransaction,
@@ -20,7 +21,6 @@ from trinode.protocol.transaction import (
     recover_sender,
     transaction_hash,
 )
-from trinode.protocol.deposit import DepositTransaction
 from trinode.protocol.types import Address, Hash32
 from trinode.rollup.config import RollupConfig
 

@@ -185,10 +185,9 @@ class _Stages:
         """Go to the next L1 block, with Holocene's stages if that activates it; False if L1 has none yet."""
         before = self.traversal.origin.timestamp
         advanced = yield from self.traversal.advance()
-        if advanced:
-            # op-node only looks at the first fork that activates between two L1 blocks: if Granite and Holocene do, the old stages stay.
-            if self._config.first_fork_between(before, self.traversal.origin.timestamp) is Fork.HOLOCENE:
-                self._switch_to_holocene()
+        # op-node only looks at the first fork that activates between two L1 blocks: if Granite and Holocene do, the old stages stay.
+        if advanced and self._config.first_fork_between(before, self.traversal.origin.timestamp) is Fork.HOLOCENE:
+            self._switch_to_holocene()
         return advanced
 
     def _switch_to_holocene(self) -> None:

@@ -29,7 +29,7 @@ class BlobDecodingError(DecodingError):
     """A blob that does not hold encoded data."""
 
 
-def _either(left: bytes, right: bytes) -> bytes:
+def _either(left: bytes | bytearray, right: bytes | bytearray) -> bytes:
     """Bitwise or of two columns (1,024 bytes each)."""
     return (int.from_bytes(left, "big") | int.from_bytes(right, "big")).to_bytes(ROUNDS, "big")
 

@@ -36,7 +36,7 @@ def decode_frames(data: bytes) -> list[Frame]:
         raise FrameDecodingError("no data")
     if data[0] != DERIVATION_VERSION:
         raise FrameDecodingError(f"derivation version {data[0]}, not {DERIVATION_VERSION}")
-    frames = []
+    frames: list[Frame] = []
     offset, size = 1, len(data)
     while offset < size:
         start = offset + _HEADER_SIZE

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from trinode.protocol.batch import SPAN_BATCH_TYPE, BatchDecodingError, SingularBatch
@@ -127,7 +127,7 @@ def encode_span_batch(
     `starts_epoch`: the first block has another L1 origin than its parent. `origin_hash`: of the last block's L1 origin, if not its own.
     Raises ValueError where a transaction cannot be in a span.
     """
-    changes = [starts_epoch] + [later.epoch_number != earlier.epoch_number for earlier, later in zip(blocks, blocks[1:], strict=False)]
+    changes = [starts_epoch] + [later.epoch_number != earlier.epoch_number for earlier, later in pairwise(blocks)]
     transactions = [raw for block in blocks for raw in block.transactions]
     pieces = [
         bytes([SPAN_BATCH_TYPE]),

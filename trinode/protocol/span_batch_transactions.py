@@ -233,7 +233,7 @@ def _field_bounds(data: bytes, kind: int, start: int, end: int, creation: str) -
     fee_fields = _FEE_FIELDS.get(kind)
     if fee_fields is None:
         raise SpanTransactionError(f"transaction type {kind} in a span batch")
-    if kind == 4 and creation == "1":  # noqa: PLR2004
+    if kind == 4 and creation == "1":
         raise SpanTransactionError("a set-code transaction without recipient")
     prefix = data[start]
     first = start + 1 if prefix < 0xF8 else start + prefix - 0xF6
@@ -247,7 +247,7 @@ def _field_bounds(data: bytes, kind: int, start: int, end: int, creation: str) -
             raise RlpDecodingError("a list where the data is expected")
         if kind != _LEGACY:
             position = _access_list_end(data, position, end)
-        if kind == 4:  # noqa: PLR2004
+        if kind == 4:
             position = _authorization_list_end(data, position, end)
     except RlpDecodingError as error:
         raise SpanTransactionError(str(error)) from error
@@ -272,7 +272,7 @@ def _integer_end(data: bytes, position: int, end: int, kind: int) -> int:
     if prefix == 0x80:
         return position + 1
     is_list, start, stop = split(data, position)
-    if is_list or data[start] == 0 or stop > end or kind == 4:  # noqa: PLR2004
+    if is_list or data[start] == 0 or stop > end or kind == 4:
         raise RlpDecodingError("not an integer in its shortest form")
     return stop
 

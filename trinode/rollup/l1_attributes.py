@@ -34,7 +34,7 @@ def l1_info_format_at(config: RollupConfig, *, l2_timestamp: int) -> L1InfoForma
     return config.rules(l2_timestamp=before if before >= 0 else l2_timestamp).l1_info_format
 
 
-def l1_info_deposit(  # noqa: PLR0917 - all of it is the input, in the order of the specification
+def l1_info_deposit(
     config: RollupConfig,
     l1_chain_config: L1ChainConfig,
     system_config: SystemConfig,

@@ -7,9 +7,9 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+
 from harness.l2_transactions import TransactionMaker
 from tests.unit.derive.network import Network, forks_at_genesis
-
 from trinode.derive.drops import DropReason
 from trinode.protocol.batch import SingularBatch
 from trinode.rollup.fork import Fork

@@ -6,9 +6,9 @@ A diagram such as "0 2. 1" lists the frames of one channel of three batches as t
 from __future__ import annotations
 
 import pytest
+
 from harness.batcher import BatcherAccount
 from tests.unit.derive.network import Network
-
 from trinode.derive.drops import DropReason
 from trinode.derive.frame_queue import prune_frames
 from trinode.protocol.blob import encode_blob

@@ -12,10 +12,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from trinode.protocol.blob import BLOB_SIZE
 
 from trinode.l1 import kzg
 from trinode.l1.blob_hasher import BlobHasher
+from trinode.protocol.blob import BLOB_SIZE
 
 ROOT = Path(__file__).resolve().parents[3]
 BLS_MODULUS = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from trinode.protocol.l1_cost import blob_base_fee
 
 from tests.unit.rollup.examples import TIMES, l1_header, rollup_config, system_config, up_to
 from trinode.protocol.deposit import DepositTransaction
+from trinode.protocol.l1_cost import blob_base_fee
 from trinode.protocol.l1_info import L1BlockInfo, L1InfoFormat, decode_l1_info
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.fork import Fork
