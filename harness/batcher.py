@@ -139,14 +139,12 @@ class BatcherAccount:
         tx = BlobTransaction(self._chain_id, self._next_nonce(), 1, _MAX_FEE, *call, _MAX_FEE, hashes)
         return self._sign(tx, dict(by_hash))
 
-    def send(self, payloads: Sequence[bytes], settings: BatcherSettings, *, blobs_allowed: bool) -> list[L1Transaction]:
-        """Transactions with these payloads, in the settings' form; calldata where L1 or the rollup does not take blobs yet."""
-        per_transaction = settings.blobs_per_transaction
-        if per_transaction is None or not blobs_allowed:
+    def send(self, payloads: Sequence[bytes], settings: BatcherSettings) -> list[L1Transaction]:
+        """Transactions with these payloads, in the settings' form."""
+        step = settings.blobs_per_transaction
+        if step is None:
             return [self.calldata(payload, legacy=settings.legacy) for payload in payloads]
-        return [
-            self.blobs(payloads[start : start + per_transaction]) for start in range(0, len(payloads), per_transaction)
-        ]
+        return [self.blobs(payloads[start : start + step]) for start in range(0, len(payloads), step)]
 
     def sign(self, make: Callable[[int], SignedTransaction]) -> L1Transaction:
         """Any transaction, made for the next nonce."""

@@ -9,6 +9,7 @@ from harness import l1_logs
 from harness.batcher import BatcherAccount, address_of
 from harness.fake_l1 import L1Transaction
 from harness.l1_logs import UserDeposit
+from harness.poster import BLOBS_OF_OTHERS
 from trinode.protocol.receipt import Log
 from trinode.protocol.transaction import (
     Authorization,
@@ -171,7 +172,7 @@ class StrayMaker:
 
     def _foreign_blobs(self) -> L1Transaction:
         """Somebody's blobs, which nobody of this rollup ever fetches."""
-        hashes = tuple(b"\x01" + self._random.randbytes(31) for _ in range(self._random.randint(1, 3)))
+        hashes = tuple(b"\x01" + self._random.randbytes(31) for _ in range(self._random.randint(1, BLOBS_OF_OTHERS)))
         return self._stranger.sign(
             lambda nonce: BlobTransaction(
                 self._config.l1_chain_id, nonce, 1, _FEE, 21_000, _FOREIGN_CONTRACT, 0, b"", (), _FEE, hashes

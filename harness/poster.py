@@ -22,6 +22,8 @@ from trinode.protocol.frame import CHANNEL_ID_SIZE
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.fork import Fork
 
+BLOBS_OF_OTHERS = 3
+"""Blobs in an L1 block that are not the batcher's."""
 _BLOCKS_PER_CHANNEL = 4  # L1 blocks that a channel is spread over at most
 
 
@@ -158,24 +160,29 @@ class Poster:
         count = len(self._queue) if flush else self._per_block
         waiting, self._queue = self._late + self._queue[:count], self._queue[count:]
         self._late = [item for item in waiting if self._random.random() < self._options.damage.delay]
-        l1_takes_blobs = self._l1.chain_config.blob_schedule_at(l1_timestamp) is not None
-        blobs_allowed = l1_takes_blobs and self._config.is_active(Fork.ECOTONE, l1_inclusion_timestamp=l1_timestamp)
+        schedule = self._l1.chain_config.blob_schedule_at(l1_timestamp)
+        ecotone = self._config.is_active(Fork.ECOTONE, l1_inclusion_timestamp=l1_timestamp)
+        room = schedule.max - BLOBS_OF_OTHERS if schedule is not None and ecotone else 0
         sent: list[L1Transaction] = []
         run: list[_Waiting] = []
-        for item in [item for item in waiting if item not in self._late]:
-            if run and run[-1].settings != item.settings:
-                sent += self._transactions(run, account, stranger, blobs_allowed=blobs_allowed)
+        for item in [*(item for item in waiting if item not in self._late), None]:
+            if run and (item is None or run[-1].settings != item.settings):
+                sender = stranger if self._random.random() < self._options.damage.stranger else account
+                transactions = _transactions(run, sender, room)
+                room -= sum(len(tx.blobs) for tx in transactions)
+                sent += transactions
                 run = []
-            run.append(item)
-        return sent + self._transactions(run, account, stranger, blobs_allowed=blobs_allowed)
+            if item is not None:
+                run.append(item)
+        return sent
 
-    def _transactions(
-        self, run: list[_Waiting], account: BatcherAccount, stranger: BatcherAccount, *, blobs_allowed: bool
-    ) -> list[L1Transaction]:
-        if not run:
-            return []
-        sender = stranger if self._random.random() < self._options.damage.stranger else account
-        return sender.send([item.payload for item in run], run[0].settings, blobs_allowed=blobs_allowed)
+
+def _transactions(run: list[_Waiting], sender: BatcherAccount, room: int) -> list[L1Transaction]:
+    """The payloads, of the same settings, in blobs as far as there is `room` for blobs in the L1 block, and then as calldata."""
+    settings, payloads = run[0].settings, [item.payload for item in run]
+    in_blobs = 0 if settings.blobs_per_transaction is None else room
+    sent = sender.send(payloads[:in_blobs], settings)
+    return sent + sender.send(payloads[in_blobs:], replace(settings, blobs_per_transaction=None))
 
 
 def _batcher_block(block: SequencedBlock) -> BatcherBlock:

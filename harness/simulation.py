@@ -67,7 +67,7 @@ class Simulation:
         self._shown = 0
         self._waited = 0
         self._silent_until = 0
-        self._next_seconds = self._draw_seconds()
+        self._next_seconds = self._draw_seconds(self.l1.head.header.timestamp)
 
     def _make_poster(self, maker: TransactionMaker) -> Poster:
         scenario, config = self.scenario, self.config
@@ -136,7 +136,7 @@ class Simulation:
         if unposted and self._poster.idle and step % self.scenario.submit_every == 0 and not self._is_silent(step):
             self._poster.pack(unposted, self.sequencer.chain, timestamp)
             self.sequencer.posted = unposted[-1].block.ref.number
-        seconds, self._next_seconds = self._next_seconds, self._draw_seconds()
+        seconds, self._next_seconds = self._next_seconds, self._draw_seconds(timestamp)
         flush = self._holocene_between(timestamp, timestamp + self._next_seconds)
         sent = self._poster.send(account, self._stranger, timestamp, flush=flush)
         block = self.l1.extend(self._interspersed(sent, others), seconds=seconds)
@@ -144,14 +144,24 @@ class Simulation:
         if self._poster.idle:
             self.inclusions.append(Inclusion(number, self.sequencer.posted))
 
-    def _draw_seconds(self) -> int:
-        slots = 1
-        while slots < 50 and self._random.random() < self.scenario.missed_slot_chance:
-            slots += 1
-        return slots * self.scenario.l1_block_time
+    def _draw_seconds(self, before: int) -> int:
+        """Seconds from the L1 block of the time `before` to the next one."""
+        slot = seconds = self.scenario.l1_block_time
+        while self._random.random() < self.scenario.missed_slot_chance and seconds < 50 * slot:
+            if self._hides_holocene(before, before + seconds + slot):
+                break
+            seconds += slot
+        return seconds
+
+    def _hides_holocene(self, before: int, after: int) -> bool:
+        """Whether Holocene comes between two L1 blocks, but not as the first fork: then op-node keeps the stages of before.
+
+        It halts where those meet a batch of the past. A scenario may ask for that, but a missed slot should not bring it about.
+        """
+        return self._holocene_between(before, after) and self.config.first_fork_between(before, after) != Fork.HOLOCENE
 
     def _holocene_between(self, before: int, after: int) -> bool:
-        """Whether Holocene's stages replace the old ones between two L1 blocks, so that unfinished channels are lost."""
+        """Whether Holocene comes between two L1 blocks, so that unfinished channels are lost."""
         active = [self.config.is_active(Fork.HOLOCENE, l1_inclusion_timestamp=time) for time in (before, after)]
         return active == [False, True]
 
@@ -214,6 +224,7 @@ class Simulation:
         posted = self.inclusions[-1].l2_number if self.inclusions else self.sequencer.start.ref.number
         self.sequencer.rewind(number, posted)
         self._poster.forget()
+        self._next_seconds = self._draw_seconds(self.l1.head.header.timestamp)
 
     def _follow(self, follower: Follower) -> None:
         """Let the sequencer go on from what is derived; post again what was lost."""

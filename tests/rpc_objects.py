@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from trinode.protocol.deposit import DepositTransaction
 from trinode.protocol.header import Header
 from trinode.protocol.keccak import keccak256
 from trinode.protocol.receipt import decode_receipt
-from trinode.protocol.transaction import DepositTransaction, decode_transaction
+from trinode.protocol.transaction import decode_transaction
 from trinode.protocol.transaction_types import (
     AccessListTransaction,
     BlobTransaction,

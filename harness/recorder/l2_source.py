@@ -64,7 +64,7 @@ class RollupNode:
         """The output root of the block, which must agree with its header. Raises EndpointError."""
 
         def read(result: Any) -> Hash32:
-            return _read_output(result, header, block_hash)
+            return read_output(result, header, block_hash)
 
         return await self._rpc.call("optimism_outputAtBlock", [hex(header.number)], read)
 
@@ -118,7 +118,8 @@ def _not_null(result: Any) -> Any:
     return result
 
 
-def _read_output(result: Any, header: Header, block_hash: Hash32) -> Hash32:
+def read_output(result: Any, header: Header, block_hash: Hash32) -> Hash32:
+    """The output root in a reply of optimism_outputAtBlock, held against the block's header; raises RpcJsonError."""
     output = JsonObject(result, "")
     found = JsonObject(result.get("blockRef"), "blockRef").data("hash", 32)
     if found != block_hash:

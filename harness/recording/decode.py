@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from harness.recording.errors import FieldError
 from harness.recording.format import (
     FORMAT,
@@ -48,6 +50,7 @@ def decode_head(wire: HeadWire, *, check: bool) -> RecordingHead:
     if l1_chain_config.chain_id != config.l1_chain_id:
         raise FieldError("l1_chain_config.chain_id", f"{l1_chain_config.chain_id}, rollup_config has {config.l1_chain_id}")
     notes = wire.notes or ()
+    departs_at = wire.execution_departs_at
     return RecordingHead(
         name=wire.name,
         source=wire.source,
@@ -56,7 +59,7 @@ def decode_head(wire: HeadWire, *, check: bool) -> RecordingHead:
         l2_start=_decode_l2_start(config, wire.l2_start, check=check),
         l2_genesis=wire.l2_genesis,
         notes=tuple(Note(note.what, from_hex(note.tx, f"notes[{index}].tx", 32)) for index, note in enumerate(notes)),
-        execution_departs_at=wire.execution_departs_at or None,
+        execution_departs_at=None if isinstance(departs_at, msgspec.UnsetType) else departs_at,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 import rlp
 from hypothesis import given
 from hypothesis import strategies as st
+from rlp.codec import consume_item
 
 from trinode.protocol import rlp_codec
 from trinode.protocol.deposit import (
@@ -88,10 +89,12 @@ call: dict[str, Any] = {
 typed = call | {"chain_id": uint256, "access_list": access_list, "y_parity": st.integers(0, 2)}
 fees = {"max_priority_fee_per_gas": uint256, "max_fee_per_gas": uint256}
 to_or_creation = st.none() | address
+# One less than fits: the next would be signed into 33 bytes.
+legacy_v_of_any_chain = st.integers(0, 2**256 - 2)
 authorization = st.builds(Authorization, uint256, address, uint64, uint8, uint256, uint256)
 blob_fields = {"max_fee_per_blob_gas": uint256, "blob_versioned_hashes": tuples_of(hash32)}
 signed_transactions: st.SearchStrategy[SignedTransaction] = st.one_of(
-    st.builds(LegacyTransaction, **call, to=to_or_creation, gas_price=uint256, v=uint16 | uint256),
+    st.builds(LegacyTransaction, **call, to=to_or_creation, gas_price=uint256, v=uint16 | legacy_v_of_any_chain),
     st.builds(AccessListTransaction, **typed, to=to_or_creation, gas_price=uint256),
     st.builds(DynamicFeeTransaction, **typed, **fees, to=to_or_creation),
     st.builds(BlobTransaction, **typed, **fees, **blob_fields, to=address),
@@ -266,12 +269,15 @@ def test_transactions_of_any_shape(raw: bytes) -> None:
 @given(st.binary(max_size=300) | rlp_like | damaged(CODECS[0]) | damaged(CODECS[1]))
 def test_rlp_decodes_as_the_rlp_package_does(raw: bytes) -> None:
     try:
-        expected = rlp.decode(raw)
+        # Not rlp.decode: with rusty-rlp installed it takes c20081, a list that ends inside its second string.
+        expected, _, end = consume_item(raw, 0)
     except (rlp.DecodingError, IndexError):  # the package's own way to say that the input ends too early
+        expected, end = None, -1
+    if end == len(raw):
+        assert rlp_codec.decode(raw) == as_lists(expected)
+    else:
         with pytest.raises(RlpDecodingError):
             rlp_codec.decode(raw)
-    else:
-        assert rlp_codec.decode(raw) == as_lists(expected)
 
 
 def as_lists(item: Any) -> Item:

@@ -128,17 +128,18 @@ class _BrotliInflater:
         """brotli throws away what it inflated in the call that fails, and cannot go back: start again, byte by byte."""
         self._error = ChannelDecodingError(f"brotli: {error}")
         inflate = brotli.Decompressor()
-        skip, rest = self._given, b""
+        skip, pieces = self._given, list[bytes]()
         try:
             for index in range(len(self._whole)):
                 piece: bytes = inflate.process(self._whole[index : index + 1])
                 if len(piece) <= skip:
                     skip -= len(piece)
                 else:
-                    rest += piece[skip:]
+                    pieces.append(piece[skip:])  # up to brotli's whole window, in pieces of a byte or so: joined once
                     skip = 0
         except brotli.error:
             pass  # it is the error that is kept
+        rest = b"".join(pieces)
         if not rest:
             raise self._error
         return rest

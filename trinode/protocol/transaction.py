@@ -283,7 +283,7 @@ def _signing_hash(tx: SignedTransaction) -> Hash32:
 
 
 def recover_sender(tx: Transaction) -> Address:
-    """The account (20 bytes) that made the transaction; 45 µs for the elliptic curve.
+    """The account (20 bytes) that made the transaction; takes about 0.1 ms.
 
     Raises SignatureError where no account can have: s in the upper half of the order (EIP-2) included. Whether a chain
     id is the right one is for the caller to check.

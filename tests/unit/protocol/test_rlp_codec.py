@@ -51,6 +51,7 @@ def test_examples(encoded: str, item: Item) -> None:
         ("8080", "after"),
         ("c000", "after"),
         ("c181", "beyond the end of its list"),
+        ("c20081", "beyond the end of its list"),
         ("c28382", "beyond the end of its list"),
         ("c1c1c0", "after"),
         ("c1c1", "beyond the end of its list"),
