@@ -1,5 +1,5 @@
-"""Batches that break a rule, overlap with earlier ones, or do not decode (OP Stack specification: derivation, "Batch Queue";
-delta/span-batches, "Span Batch Validity"; holocene/derivation, "Span Batches").
+"""Batches that break a rule, overlap with earlier ones, or do not decode (OP Stack specification: derivation, "Batch
+Queue"; delta/span-batches, "Span Batch Validity"; holocene/derivation, "Span Batches").
 
 A batch is broken so that a reader must find the very rule: everything else about it is right.
 """
@@ -87,22 +87,28 @@ class BadBatches:
             return block._replace(parent_hash=random.randbytes(32))
         if kind == 5:  # the next L1 origin, which may come too early
             following = self._origin_hash(block.epoch_number + 1)
-            return block if following is None else block._replace(epoch_number=block.epoch_number + 1, epoch_hash=following)
+            return (
+                block
+                if following is None
+                else block._replace(epoch_number=block.epoch_number + 1, epoch_hash=following)
+            )
         if kind == 6:
             return block._replace(transactions=())
         return block._replace(transactions=self._with_wrong_transaction(block.transactions))
 
     def _with_wrong_transaction(self, transactions: tuple[bytes, ...]) -> tuple[bytes, ...]:
         random = self._random
-        wrong = random.choice((
-            b"",
-            _DEPOSIT + random.randbytes(32),
-            _POST_EXECUTION + random.randbytes(32),
-            random.randbytes(random.choice((1, 32))),
-            self._maker.make_set_code(),
-            self._maker.make_set_code(),
-            self._maker.make_blob(),
-        ))
+        wrong = random.choice(
+            (
+                b"",
+                _DEPOSIT + random.randbytes(32),
+                _POST_EXECUTION + random.randbytes(32),
+                random.randbytes(random.choice((1, 32))),
+                self._maker.make_set_code(),
+                self._maker.make_set_code(),
+                self._maker.make_blob(),
+            )
+        )
         at = random.randint(0, len(transactions))
         return (*transactions[:at], wrong, *transactions[at:])
 
@@ -134,7 +140,9 @@ class BadBatches:
             return [*(encode_singular_batch(block.batch) for block in blocks[: self._random.randint(1, 3)]), right]
         return [self._undecodable(right)]
 
-    def _overlapping(self, blocks: list[BatcherBlock], history: Sequence[BatcherBlock], kind: int) -> list[BatcherBlock]:
+    def _overlapping(
+        self, blocks: list[BatcherBlock], history: Sequence[BatcherBlock], kind: int
+    ) -> list[BatcherBlock]:
         """The span with up to four of the blocks before it; they may differ from what they were."""
         at = next((index for index, block in enumerate(history) if block.batch == blocks[0].batch), 0)
         before = list(history[max(0, at - self._random.randint(1, 4)) : at])

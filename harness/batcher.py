@@ -1,5 +1,6 @@
-"""A batcher: L2 blocks become batches, a channel, frames, and transactions of L1 (OP Stack specification: derivation, "Batch Submission
-Wire Format"; delta/span-batches; ecotone/derivation, "Blob Encoding"; fjord/derivation, "Brotli Channel Compression").
+"""A batcher: L2 blocks become batches, a channel, frames, and transactions of L1 (OP Stack specification: derivation,
+"Batch Submission Wire Format"; delta/span-batches; ecotone/derivation, "Blob Encoding"; fjord/derivation, "Brotli
+Channel Compression").
 
 Each step is a function of its own, so that `damage` and `bad_batches` can come between them.
 """
@@ -40,8 +41,9 @@ class BatcherSettings:
     """How blocks are packed.
 
     `span_blocks`: blocks in each span batch; None for singular batches. `level`: of the compression, None for its best.
-    `frame_size`: bytes of channel data in a frame. `frames_per_payload`: frames in one calldata or blob. `blobs_per_transaction`:
-    blobs in one transaction; None for calldata, in transactions of type 2, or of type 0 if `legacy`.
+    `frame_size`: bytes of channel data in a frame. `frames_per_payload`: frames in one calldata or blob.
+    `blobs_per_transaction`: blobs in one transaction; None for calldata, in transactions of type 2, or of type 0 if
+    `legacy`.
     """
 
     span_blocks: int | None = None
@@ -132,7 +134,10 @@ class BatcherAccount:
         return self.raw_blobs([encode_blob(payload) for payload in payloads], calldata=calldata)
 
     def raw_blobs(self, blobs: Sequence[bytes], *, calldata: bytes = b"") -> L1Transaction:
-        """A transaction of type 3 with these blobs (131,072 bytes each), which may hold anything. Raises KzgError if one cannot be a blob."""
+        """A transaction of type 3 with these blobs (131,072 bytes each), whatever they hold.
+
+        Raises KzgError if one cannot be a blob.
+        """
         by_hash = [(blob_versioned_hash(blob), blob) for blob in blobs]
         hashes = tuple(name for name, _ in by_hash)
         call = (_TRANSFER_GAS, self._inbox, 0, calldata, ())

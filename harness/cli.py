@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from harness.compare_command import compare
 from harness.explain_command import explain
 from harness.generate import generate
 from harness.record_command import record
@@ -26,3 +27,4 @@ main.add_command(replay)
 main.add_command(explain)
 main.add_command(record)
 main.add_command(generate)
+main.add_command(compare)

@@ -1,4 +1,4 @@
-"""What can go wrong with batcher data between the batcher and L1: frames and payloads lost, doubled, moved, cut, changed."""
+"""What can go wrong with batcher data on its way to L1: frames and payloads lost, doubled, moved, cut, changed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ MAX_FRAME_NUMBER = 2**16 - 1
 class Damage:
     """The chance, 0 to 1, that something happens to a frame or payload (to a whole channel for `shuffle`).
 
-    Frames: `shuffle` (all in any order), `drop`, `duplicate`, `swap` (with the one before), `wrong_channel` (another channel id),
-    `wrong_number`, `wrong_last` (is_last inverted). Payloads: `truncate`, `extend`, `flip` (one bit), `garbage` (random bytes
-    instead), `foreign_version` (another derivation version), `delay` (to a later L1 block), `stranger` (sent by another account).
+    Frames: `shuffle` (all in any order), `drop`, `duplicate`, `swap` (with the one before), `wrong_channel` (another
+    channel id), `wrong_number`, `wrong_last` (is_last inverted). Payloads: `truncate`, `extend`, `flip` (one bit),
+    `garbage` (random bytes instead), `foreign_version` (another derivation version), `delay` (to a later L1 block),
+    `stranger` (sent by another account).
     """
 
     shuffle: float = 0.0
@@ -37,7 +38,7 @@ class Damage:
 
     @classmethod
     def everything(cls, chance: float) -> Damage:
-        """Each thing with about the same share of `chance`, so that this is about the chance of a frame to be hit at all."""
+        """Each thing with about the same share of `chance`, which is about the chance of a frame to be hit at all."""
         share = chance / 12
         return cls(chance / 4, *[share] * 13)
 

@@ -1,12 +1,13 @@
 """An execution engine without an EVM: a block follows from its payload attributes and its parent alone.
 
-The block is the one that the reference derivation makes with `--fake-execution`, so that two derivations agree hash for hash. Its hash is
+The block is the one that the reference derivation makes with `--fake-execution`, so that two derivations agree hash for
+hash. Its hash is
 
     keccak256(parent_hash || be64(number) || be64(timestamp) || l1_origin_hash || keccak256(transactions, joined)
               || be64(gas_limit) || eip1559_params (8 bytes, or nothing) || min_base_fee (be64, or nothing))
 
-of the attributes' values as they are. Its extraData is what an engine makes of the parameters (OP Stack specification: holocene and
-jovian, exec-engine): the zeros that stand for "the chain's own" are replaced by the constants of Canyon.
+of the attributes' values as they are. Its extraData is what an engine makes of the parameters (OP Stack specification:
+holocene and jovian, exec-engine): the zeros that stand for "the chain's own" are replaced by the constants of Canyon.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ def is_undecodable(raw: bytes) -> bool:
 class FakeExecution:
     """The engine: makes blocks, and rejects some of those that hold batch transactions.
 
-    `invalid_blocks`: numbers of blocks that fail whatever batch transactions they hold. `reject_undecodable`: a block also fails
-    with a batch transaction that is undecodable. Deposits alone never fail.
+    `invalid_blocks`: numbers of blocks that fail whatever batch transactions they hold. `reject_undecodable`: a block
+    also fails with a batch transaction that is undecodable. Deposits alone never fail.
     """
 
     config: RollupConfig

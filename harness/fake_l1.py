@@ -1,8 +1,10 @@
-"""An L1 in memory: whole blocks, valid but for their state, with reorgs and labels; it keeps a journal that is a recording.
+"""An L1 in memory: whole blocks, valid but for their state, with reorgs and labels; it keeps a journal that is a
+recording.
 
-Headers have the fields of their fork and follow its rules for base fee and excess blob gas (EIP-1559, EIP-4844, EIP-7691, EIP-7918);
-transactions and receipts have the roots, receipts the blooms that the header says. Nothing is executed: what a transaction logged is
-given with it. Whatever else is in a block follows from a digest of its parent and a counter, so that the same calls make the same chain.
+Headers have the fields of their fork and follow its rules for base fee and excess blob gas (EIP-1559, EIP-4844,
+EIP-7691, EIP-7918); transactions and receipts have the roots, receipts the blooms that the header says. Nothing is
+executed: what a transaction logged is given with it. Whatever else is in a block follows from a digest of its parent
+and a counter, so that the same calls make the same chain.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import TypeVar
 
 from harness.recording import RecordedItem, RecordedL1Block, RecordedLabels
 from trinode.protocol.block import L1Block
-from trinode.protocol.bloom import logs_bloom
+from trinode.protocol.bloom import bloom_may_contain, logs_bloom
 from trinode.protocol.header import EMPTY_OMMERS_HASH, EMPTY_REQUESTS_HASH, Header, encode_header
 from trinode.protocol.keccak import keccak256
 from trinode.protocol.l1_cost import blob_base_fee
@@ -55,7 +57,8 @@ class L1Genesis:
 class FakeL1:
     """The chain. `chain` is the canonical one, `events` everything that was ever seen of it, in order.
 
-    `receipts_needed_by`: contracts; a block whose bloom excludes all of them is recorded without receipts (none given: with).
+    `receipts_needed_by`: contracts. A block whose bloom excludes all of them has no receipts in `events`; all have them
+    if no contract is given.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class FakeL1:
         return self._append(transactions, self.head.header.timestamp + seconds)
 
     def rewind(self, depth: int) -> tuple[L1Block, ...]:
-        """Begin a reorg: take the last `depth` blocks off, so that the next block is a sibling of the first of them. Returns them."""
+        """Begin a reorg: take the last `depth` blocks off and return them. The next block is a sibling of the first."""
         if not 0 < depth < len(self.chain):
             raise ValueError(f"a reorg of {depth} blocks on a chain of {len(self.chain)}")
         if self.head.header.number - depth < self.finalized:
@@ -113,8 +116,8 @@ class FakeL1:
         receipts = _receipts(transactions, seed)
         header = self._header(parent, seed, [tx.raw for tx in transactions], receipts, timestamp)
         encoded = tuple(encode_receipt(receipt) for receipt in receipts)
-        logging = {log.address for receipt in receipts for log in receipt.logs}
-        needed = not self._receipts_needed_by or any(address in logging for address in self._receipts_needed_by)
+        readers = self._receipts_needed_by
+        needed = not readers or any(bloom_may_contain(header.logs_bloom, address) for address in readers)
         block = L1Block(
             hash=keccak256(encode_header(header)),
             header=header,

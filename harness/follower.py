@@ -1,6 +1,6 @@
-"""Derivation beside the sequencer of a made-up chain: where batches may come to nothing, it says what chain there really is.
+"""Derivation beside the sequencer of a made-up chain: where batches come to nothing, it says what chain there is.
 
-The recording does not depend on it being right: it steers what the sequencer builds next, and is checked against the reference later.
+The recording does not depend on its being right: it only steers what the sequencer builds next.
 """
 
 from __future__ import annotations

@@ -20,17 +20,18 @@ EXIT_BAD_INPUT = 2
 
 
 def describe(scenario: Scenario, seed: int) -> str:
-    """How to make the recording again: the command's options."""
+    """What the recording says of its origin: what it takes to make it again."""
     changed = {
         name: value
         for name, value in msgspec.to_builtins(scenario).items()
         if value != msgspec.to_builtins(Scenario())[name]
     }
-    return f"trinode-harness generate --seed {seed} --spec {json.dumps(changed, sort_keys=True)}"
+    return f"trinode-harness generate, seed {seed}, specification {json.dumps(changed, sort_keys=True)}"
 
 
 def write_recording(scenario: Scenario, seed: int, path: Path) -> Simulation:
-    """Play the scenario and write what L1 showed. Raises RecordingError, RollupConfigError, and what a follower raises."""
+    """Play the scenario and write what L1 showed. Raises RecordingError, RollupConfigError, and what a follower
+    raises."""
     simulation = Simulation(scenario, seed, describe(scenario, seed))
     with RecordingWriter(path, simulation.head) as writer:
         for item in simulation.run():
@@ -46,8 +47,8 @@ def write_recording(scenario: Scenario, seed: int, path: Path) -> Simulation:
 def generate(out: Path, seed: int, spec: Path | None, settings: tuple[str, ...]) -> None:
     """Make up an L1 with a batcher on it and write it to OUT (a .jsonl.gz file).
 
-    No L2 blocks are in it: replay it with --fake-execution, and with the invalid blocks that the specification names. The fields
-    of the specification are those of harness/scenario.py; what is not named has a default.
+    No L2 blocks are in it: replay it with --fake-execution, and with the invalid blocks that the specification names.
+    The fields of the specification are those of harness/scenario.py; what is not named has a default.
     """
     try:
         scenario = _with_settings(read_scenario(spec) if spec else Scenario(), settings)

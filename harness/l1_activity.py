@@ -62,7 +62,8 @@ class DepositMaker:
 
 
 class ConfigUpdateMaker:
-    """Makes up updates of the system config: of every kind, malformed ones included, but none that would halt the chain."""
+    """Makes up updates of the system config: of every kind, malformed ones included, but none that would halt the
+    chain."""
 
     def __init__(self, config: RollupConfig, random: Random, batchers: Sequence[Address]) -> None:
         self._config = config
@@ -83,8 +84,12 @@ class ConfigUpdateMaker:
     def _kinds(self, l1_timestamp: int) -> list[Callable[[], Log]]:
         random, contract = self._random, self._config.l1_system_config_address
         kinds: list[Callable[[], Log]] = [
-            lambda: self._fee_scalars(ecotone=self._config.is_active(Fork.ECOTONE, l1_inclusion_timestamp=l1_timestamp)),
-            lambda: l1_logs.gas_limit_update(contract, random.choice((random.randint(15, 60) * 10**6, random.getrandbits(40)))),
+            lambda: self._fee_scalars(
+                ecotone=self._config.is_active(Fork.ECOTONE, l1_inclusion_timestamp=l1_timestamp)
+            ),
+            lambda: l1_logs.gas_limit_update(
+                contract, random.choice((random.randint(15, 60) * 10**6, random.getrandbits(40)))
+            ),
             lambda: l1_logs.unsafe_block_signer_update(contract, random.randbytes(20)),
             self._eip1559_params,
             lambda: l1_logs.operator_fee_update(contract, random.getrandbits(32), random.getrandbits(64)),
@@ -107,7 +112,9 @@ class ConfigUpdateMaker:
 
     def _eip1559_params(self) -> Log:
         random = self._random
-        pair = random.choice(((0, 0), (random.randint(1, 500), random.randint(1, 10)), (2**32 - 1, 2**32 - 1), (0, 1), (1, 0)))
+        pair = random.choice(
+            ((0, 0), (random.randint(1, 500), random.randint(1, 10)), (2**32 - 1, 2**32 - 1), (0, 1), (1, 0))
+        )
         return l1_logs.eip1559_params_update(self._config.l1_system_config_address, *pair)
 
     def _malformed(self, log: Log) -> Log:
@@ -132,7 +139,8 @@ class ConfigUpdateMaker:
 
 
 class StrayMaker:
-    """Transactions that carry valid batcher data and are none: from the wrong account, to the wrong place, of the wrong kind."""
+    """Transactions that carry valid batcher data and are none: from the wrong account, to the wrong place, of the wrong
+    kind."""
 
     def __init__(self, config: RollupConfig, random: Random, stranger_key: bytes) -> None:
         self._config = config
@@ -141,14 +149,19 @@ class StrayMaker:
         self._stranger_address = address_of(stranger_key)
 
     def make(self, batcher: BatcherAccount, payload: bytes, *, ecotone: bool, prague: bool) -> L1Transaction:
-        """One of them with `payload`, which would change the chain if it were read. `ecotone`, `prague`: of the L1 block."""
+        """One of them with `payload`, which would change the chain if it were read. `ecotone`, `prague`: of the L1
+        block."""
         chain_id, inbox = self._config.l1_chain_id, self._config.batch_inbox_address
         random = self._random
         elsewhere = random.choice((self._stranger_address, None))
         makers: list[Callable[[], L1Transaction]] = [
             lambda: self._stranger.calldata(payload),
-            lambda: batcher.sign(lambda nonce: DynamicFeeTransaction(chain_id, nonce, 1, _FEE, 10**6, elsewhere, 0, payload)),
-            lambda: batcher.sign(lambda nonce: DynamicFeeTransaction(chain_id + 1, nonce, 1, _FEE, 10**6, inbox, 0, payload)),
+            lambda: batcher.sign(
+                lambda nonce: DynamicFeeTransaction(chain_id, nonce, 1, _FEE, 10**6, elsewhere, 0, payload)
+            ),
+            lambda: batcher.sign(
+                lambda nonce: DynamicFeeTransaction(chain_id + 1, nonce, 1, _FEE, 10**6, inbox, 0, payload)
+            ),
             lambda: batcher.sign(
                 lambda nonce: LegacyTransaction(nonce, _FEE, 10**6, inbox, 0, payload, v=legacy_v(chain_id + 1))
             ),
@@ -166,7 +179,7 @@ class StrayMaker:
             makers += [
                 lambda: batcher.blobs([b"\x00"], calldata=payload),
                 lambda: self._stranger.blobs([payload]),
-                lambda: self._foreign_blobs(),
+                self._foreign_blobs,
             ]
         return random.choice(makers)()
 

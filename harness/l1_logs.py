@@ -1,4 +1,5 @@
-"""Logs of the two L1 contracts that derivation listens to (OP Stack specification: deposits, "Deposit Contract"; system-config)."""
+"""Logs of the two L1 contracts that derivation listens to (OP Stack specification: deposits, "Deposit Contract";
+system-config)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def _abi_bytes(value: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class UserDeposit:
-    """What a user asks of the portal. `mint` and `value` in wei; `is_creation`: the call creates a contract, and `to` is not looked at."""
+    """What a user asks of the portal. `mint` and `value` in wei; with `is_creation`, `to` is not looked at."""
 
     sender: Address
     to: Address
@@ -63,7 +64,7 @@ class UpdateType(IntEnum):
 
 
 def config_update_log(contract: Address, update_type: int, *words: bytes, version: int = 0) -> Log:
-    """The system config's ConfigUpdate event with these 32-byte words as its data; any type and version, known or not."""
+    """The system config's ConfigUpdate event with these 32-byte words as its data; type and version may be unknown."""
     return Log(contract, (CONFIG_UPDATE_TOPIC, word(version), word(update_type)), _abi_bytes(b"".join(words)))
 
 

@@ -1,4 +1,4 @@
-"""Makes up signed transactions such as users of an L2 send: every type, creations, access lists, large and extreme values."""
+"""Makes up signed transactions such as users of an L2 send: every type, creations, access lists, extreme values."""
 
 from __future__ import annotations
 

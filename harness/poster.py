@@ -1,7 +1,8 @@
 """Brings L2 blocks to L1: chooses how each channel is packed, and keeps what waits for the next L1 blocks.
 
-Left alone it keeps to the rules: data that a fork does not take yet is not sent, channels end before they time out or before Holocene
-forgets them, and from Holocene on frames come in order. Damage and bad batches are for the caller to ask for.
+Left alone it keeps to the rules: data that a fork does not take yet is not sent, channels end before they time out or
+before Holocene forgets them, and from Holocene on frames come in order. Damage and bad batches are for the caller to
+ask for.
 """
 
 from __future__ import annotations
@@ -155,7 +156,9 @@ class Poster:
             settings = replace(settings, span_blocks=None)
         return settings
 
-    def send(self, account: BatcherAccount, stranger: BatcherAccount, l1_timestamp: int, *, flush: bool) -> list[L1Transaction]:
+    def send(
+        self, account: BatcherAccount, stranger: BatcherAccount, l1_timestamp: int, *, flush: bool
+    ) -> list[L1Transaction]:
         """The transactions for an L1 block of that time; all that waits if `flush`."""
         count = len(self._queue) if flush else self._per_block
         waiting, self._queue = self._late + self._queue[:count], self._queue[count:]
@@ -178,7 +181,8 @@ class Poster:
 
 
 def _transactions(run: list[_Waiting], sender: BatcherAccount, room: int) -> list[L1Transaction]:
-    """The payloads, of the same settings, in blobs as far as there is `room` for blobs in the L1 block, and then as calldata."""
+    """The payloads, of the same settings, in blobs as far as there is `room` for blobs in the L1 block, and then as
+    calldata."""
     settings, payloads = run[0].settings, [item.payload for item in run]
     in_blobs = 0 if settings.blobs_per_transaction is None else room
     sent = sender.send(payloads[:in_blobs], settings)

@@ -1,4 +1,5 @@
-"""What a made-up recording is to hold: the specification that `trinode-harness generate` reads, and the chain that follows from it.
+"""What a made-up recording is to hold: the specification that `trinode-harness generate` reads, and the chain that
+follows from it.
 
 All times are seconds after genesis; a fork at 0 is active from the beginning, one that is not named never comes.
 """
@@ -74,12 +75,13 @@ class BatcherSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One specification. `..._every` counts L1 blocks (0: never), `..._chance` and the kinds of chaos are 0 to 1.
 
-    `missed_slot_chance`: of an L1 block to come one or more block times late. `l1_forks`: shanghai, cancun, prague, osaka, bpo1, bpo2.
-    `payloads_per_block`: at most so many of a channel in one L1 block, so that it spans several (None: all in one).
-    `interleave`, `disorder`: before Holocene, two channels at once, frames in any order. `strays`: transactions that are not
-    batcher data but look like it. `chaos`: damage to frames and payloads. `batch_chaos`: batches that break a rule. `outage_every`:
-    the batcher is silent for longer than the sequencing window. `finalized_lag`: L1 blocks, for labels. `omit_receipts`: where no
-    log is of use. `invalid_blocks`, `reject_undecodable`: the engine's; a replay must be told the same.
+    `missed_slot_chance`: of an L1 block to come one or more block times late. `l1_forks`: shanghai, cancun, prague,
+    osaka, bpo1, bpo2. `payloads_per_block`: at most so many of a channel in one L1 block, so that it spans several
+    (None: all in one). `interleave`, `disorder`: before Holocene, two channels at once, frames in any order. `strays`:
+    transactions that are not batcher data but look like it. `chaos`: damage to frames and payloads. `batch_chaos`:
+    batches that break a rule. `outage_every`: the batcher is silent for longer than the sequencing window.
+    `finalized_lag`: L1 blocks, for labels. `omit_receipts`: where no log is of use. `invalid_blocks`,
+    `reject_undecodable`: the engine's; a replay must be told the same.
     """
 
     name: str = "generated"
@@ -170,7 +172,9 @@ def check_scenario(scenario: Scenario) -> None:
         ("reorg_depth", bool(scenario.reorg_every) and scenario.reorg_depth < 1, "must be positive"),
         (
             "finalized_lag",
-            scenario.finalized_lag is not None and bool(scenario.reorg_every) and scenario.finalized_lag < scenario.reorg_depth,
+            scenario.finalized_lag is not None
+            and bool(scenario.reorg_every)
+            and scenario.finalized_lag < scenario.reorg_depth,
             "must not be less than reorg_depth",
         ),
     )

@@ -1,7 +1,8 @@
 """A sequencer: it builds the L2 chain that a batcher posts, and so says in advance what derivation must find.
 
-It takes the rules from `trinode.rollup` and nothing from `trinode.derive`: it is the model that derivation is compared with
-(OP Stack specification: derivation, "Derived Transaction List", "Batch Queue" for what an L1 origin may be, "Sequencer Drift").
+It takes the rules from `trinode.rollup` and nothing from `trinode.derive`: it is the model that derivation is compared
+with (OP Stack specification: derivation, "Derived Transaction List", "Batch Queue" for what an L1 origin may be,
+"Sequencer Drift").
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ _EMPTY_ACTIVATION = (Fork.JOVIAN, Fork.KARST, Fork.LAGOON)
 class SequencerSettings:
     """How the sequencer chooses where the rules leave a choice.
 
-    `transactions`: at most so many in a block. `empty_chance`: of a block without any. `advance_chance`: of taking the next L1
-    origin when it may but need not. `max_origin_lag`: L1 blocks that the origin may be behind what it sees, before it always takes
-    the next one. `confirmations`: L1 blocks that it waits before it sees one.
+    `transactions`: at most so many in a block. `empty_chance`: of a block without any. `advance_chance`: of taking the
+    next L1 origin when it may but need not. `max_origin_lag`: L1 blocks that the origin may be behind what it sees,
+    before it always takes the next one. `confirmations`: L1 blocks that it waits before it sees one.
     """
 
     transactions: int = 4
@@ -54,9 +55,11 @@ class SequencerSettings:
 
 
 class SequencedBlock(NamedTuple):
-    """A block as the sequencer made it: its attributes, what the fake engine made of them, and the batch that says the same.
+    """A block as the sequencer made it: its attributes, what the fake engine made of them, and the batch that says the
+    same.
 
-    `conceded`: its batch would come too late, so that it is the empty block that derivation makes without one; it is not posted.
+    `conceded`: its batch would come too late, so that it is the empty block that derivation makes without one; it is
+    not posted.
     """
 
     attributes: PayloadAttributes
@@ -96,7 +99,8 @@ def build_attributes(
     receipts: tuple[Receipt, ...],
     transactions: tuple[bytes, ...],
 ) -> PayloadAttributes:
-    """Attributes of the block on `parent` with L1 origin `origin` (whose receipts are given) and these batch transactions.
+    """Attributes of the block on `parent` with L1 origin `origin` (whose receipts are given) and these batch
+    transactions.
 
     Raises CriticalConfigError where the configuration allows no such block.
     """
@@ -189,7 +193,8 @@ class Sequencer:
         origin = self._choose_origin(timestamp)
         if origin is None:
             return None
-        # With nothing left to post before it, a block whose sequencing window will be over is what derivation makes without a batch.
+        # With nothing left to post before it, a block whose sequencing window will be over is what derivation makes
+        # without a batch.
         conceded = not self.unposted and origin.header.number + self.config.seq_window_size < posted_in
         if conceded:
             origin = self._forced_origin(timestamp)
@@ -204,7 +209,7 @@ class Sequencer:
         return self.chain[-1]
 
     def _forced_origin(self, timestamp: int) -> L1Block:
-        """The L1 origin that derivation gives the empty block that it makes where batches are missing: the next one, if time allows."""
+        """The L1 origin of the empty block that derivation makes where batches are missing: the next, if time allows."""
         current = self.l1.by_hash[self.head.ref.l1_origin.hash]
         following = self.l1.by_number(current.header.number + 1)
         return following if following is not None and following.header.timestamp <= timestamp else current
@@ -225,7 +230,8 @@ class Sequencer:
             self.posted = min(self.posted, number - 1)
 
     def rewind(self, l1_number: int, posted: int) -> None:
-        """Follow an L1 reorg: `l1_number` is the highest L1 block that stays, `posted` the last L2 block posted up to it.
+        """Follow an L1 reorg: `l1_number` is the highest L1 block that stays, `posted` the last L2 block posted up to
+        it.
 
         The blocks that are invalid on the new L1 go.
         """

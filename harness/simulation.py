@@ -1,7 +1,8 @@
 """Plays users, sequencer and batcher over an in-memory L1, as a scenario says, and hands out what L1 shows.
 
-Without chaos, what is derived is known in advance: `Simulation.expected`. With it, derivation runs beside (`follower`), so that the
-sequencer goes on from the chain that there really is. All randomness comes from the seed, one stream for each actor.
+Without chaos, what is derived is known in advance: `Simulation.expected`. With it, derivation runs beside (`follower`),
+so that the sequencer goes on from the chain that there really is. All randomness comes from the seed, one stream for
+each actor.
 """
 
 from __future__ import annotations
@@ -107,11 +108,14 @@ class Simulation:
 
     @property
     def expected(self) -> list[tuple[SequencedBlock, int]]:
-        """Without chaos: the blocks that are derived in the end, each with the number of the L1 block that completes it."""
+        """Without chaos: the blocks that are derived in the end, each with the number of the L1 block that completes
+        it."""
         result: list[tuple[SequencedBlock, int]] = []
         for inclusion in self.inclusions:
             blocks = self.sequencer.chain[len(result) :]
-            result += [(block, inclusion.l1_number) for block in blocks if block.block.ref.number <= inclusion.l2_number]
+            result += [
+                (block, inclusion.l1_number) for block in blocks if block.block.ref.number <= inclusion.l2_number
+            ]
         return result
 
     def _show(self) -> Iterator[RecordedItem]:
@@ -154,9 +158,11 @@ class Simulation:
         return seconds
 
     def _hides_holocene(self, before: int, after: int) -> bool:
-        """Whether Holocene comes between two L1 blocks, but not as the first fork: then op-node keeps the stages of before.
+        """Whether Holocene comes between two L1 blocks, but not as the first fork: then op-node keeps the stages of
+        before.
 
-        It halts where those meet a batch of the past. A scenario may ask for that, but a missed slot should not bring it about.
+        It halts where those meet a batch of the past. A scenario may ask for that, but a missed slot should not bring
+        it about.
         """
         return self._holocene_between(before, after) and self.config.first_fork_between(before, after) != Fork.HOLOCENE
 

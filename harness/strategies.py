@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import accumulate
 from random import Random
 from typing import TypeVar
 
 import brotli
+import msgspec
 from hypothesis import strategies as st
 
 from harness.batcher import BatcherBlock, BatcherSettings, encode_span
@@ -34,18 +34,14 @@ FORKS = tuple(fork for fork in Fork if fork <= LAST_FORK)
 _CHANNEL_IDS = tuple(bytes([number]) * CHANNEL_ID_SIZE for number in range(1, 4))
 
 
-def forks_at_genesis(last: Fork) -> dict[str, int]:
-    """A schedule by which `last` and all before it are active from the beginning."""
-    return {fork.label: 0 for fork in SCHEDULED_FORKS if fork <= last}
-
-
 # ---- chains ----
 
 
 @st.composite
 def fork_schedules(draw: st.DrawFn) -> dict[str, int]:
     """Seconds after genesis: some forks at genesis, some together, some in the same L1 gap, some never."""
-    forks = [fork for fork in SCHEDULED_FORKS if fork <= draw(st.sampled_from(FORKS))]
+    last = draw(st.sampled_from(FORKS))
+    forks = [fork for fork in SCHEDULED_FORKS if fork <= last]
     at_genesis = draw(st.integers(0, len(forks)))
     gaps = draw(st.lists(st.sampled_from((0, 1, 6, 12, 13, 30, 61)), min_size=len(forks), max_size=len(forks)))
     times = accumulate(0 if index < at_genesis else gap for index, gap in enumerate(gaps))
@@ -91,7 +87,6 @@ def scenarios(draw: st.DrawFn, *, chaos: bool = False) -> Scenario:
 
 
 def _with_chaos(draw: st.DrawFn, scenario: Scenario) -> Scenario:
-    # msgspec's structs are no dataclasses; their fields are few enough to go through.
     changes = {
         "chaos": draw(st.sampled_from((0.0, 0.3))),
         "batch_chaos": draw(st.sampled_from((0.0, 0.2))),
@@ -102,8 +97,7 @@ def _with_chaos(draw: st.DrawFn, scenario: Scenario) -> Scenario:
         "invalid_blocks": draw(st.lists(st.integers(1, 40), max_size=3)),
         "reject_undecodable": draw(st.booleans()),
     }
-    fields = {name: getattr(scenario, name) for name in scenario.__struct_fields__}
-    return Scenario(**(fields | changes))
+    return msgspec.structs.replace(scenario, **changes)
 
 
 # ---- right data ----
@@ -281,8 +275,3 @@ def any_blobs(draw: st.DrawFn, payload: bytes) -> bytes:
         at = draw(st.integers(0, 40) | st.integers(0, BLOB_SIZE - 1))
         blob[at] = draw(st.sampled_from((0, 1, 0x3F, 0x70) if at % 32 == 0 else (0, 1, 0x80, 0xFF)))
     return bytes(blob)
-
-
-def with_frame_size(settings: BatcherSettings, size: int) -> BatcherSettings:
-    """The same with frames of that size."""
-    return replace(settings, frame_size=size)

@@ -56,7 +56,7 @@ def decode_blob(blob: bytes) -> bytes:
     data[31::_ROUND_OUT] = _either(first.translate(_MASK_LOW6), second.translate(_BITS_4_5_UP))
     data[63::_ROUND_OUT] = _either(second.translate(_MASK_LOW4), fourth.translate(_LOW4_UP))
     data[95::_ROUND_OUT] = _either(third.translate(_MASK_LOW6), fourth.translate(_BITS_4_5_UP))
-    if any(data[4 + length :]):
+    if data.count(0, 4 + length) != len(data) - 4 - length:
         raise BlobDecodingError(f"bytes that are not zero behind the {length} bytes of data")
     return bytes(data[4 : 4 + length])
 

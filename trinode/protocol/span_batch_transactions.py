@@ -26,7 +26,7 @@ from trinode.protocol.rlp_codec import (
 MAX_SPAN_BATCH_ELEMENT_COUNT = 10_000_000
 _SIGNATURE_SIZE = 64
 _ADDRESS_SIZE = 20
-_EMPTY_LIST = 0xC0
+_EMPTY_STRING, _EMPTY_LIST = 0x80, 0xC0
 
 
 class SpanTransactionError(BatchDecodingError):
@@ -150,17 +150,25 @@ def _read_rest(data: bytes, position: int, count: int) -> tuple[list[_Rest], int
             position += 1
         else:
             kind = _LEGACY
-        try:
-            is_list, _, end = split(data, position)
-        except RlpDecodingError as error:
-            raise BatchDecodingError(f"a transaction's list: {error}") from error
-        if not is_list:
-            raise BatchDecodingError("a transaction whose fields are not a list")
-        if end - position > MAX_SPAN_BATCH_ELEMENT_COUNT:
-            raise BatchDecodingError(f"{end - position} bytes of a transaction, at most {MAX_SPAN_BATCH_ELEMENT_COUNT}")
+        end = position + data[position] - 0xBF if position < size and 0xC0 <= data[position] < 0xF8 else 0
+        if not position < end <= size:
+            end = _list_end(data, position)
         rest.append((kind, position, end))
         position = end
     return rest, position
+
+
+def _list_end(data: bytes, position: int) -> int:
+    """Where a list of any size ends."""
+    try:
+        is_list, _, end = split(data, position)
+    except RlpDecodingError as error:
+        raise BatchDecodingError(f"a transaction's list: {error}") from error
+    if not is_list:
+        raise BatchDecodingError("a transaction whose fields are not a list")
+    if end - position > MAX_SPAN_BATCH_ELEMENT_COUNT:
+        raise BatchDecodingError(f"{end - position} bytes of a transaction, at most {MAX_SPAN_BATCH_ELEMENT_COUNT}")
+    return end
 
 
 def _assemble(
@@ -242,9 +250,12 @@ def _field_bounds(data: bytes, kind: int, start: int, end: int, creation: str) -
         for _ in range(fee_fields):
             value_end = _integer_end(data, value_end, end, kind)
         fees_end = value_end
-        is_list, _, position = split(data, fees_end)
-        if is_list:
-            raise RlpDecodingError("a list where the data is expected")
+        if fees_end < end and data[fees_end] == _EMPTY_STRING:
+            position = fees_end + 1
+        else:
+            is_list, _, position = split(data, fees_end)
+            if is_list:
+                raise RlpDecodingError("a list where the data is expected")
         if kind != _LEGACY:
             position = _access_list_end(data, position, end)
         if kind == 4:

@@ -281,3 +281,15 @@ def test_karst_upgrade_gas_stays_where_the_chain_says_so() -> None:
     limits = [derived.attributes.gas_limit for derived, _ in net.derived]
     assert limits[3] == limits[4] == limits[1] + 55_370_657
 
+
+
+def test_holocene_each_block_of_a_span_is_safe_at_once() -> None:
+    """Found by the comparison with op-node: from Holocene on every block concludes, forced empty ones too."""
+    net = Network(AFTER)
+    net.invalid.add(3)
+    net.include(net.channel([net.span([1, 2, 3, 4])]))
+    assert net.safe == 3
+    assert [derived.concluding for derived, _ in net.derived] == [True] * 4
+    net.empty(25)
+    assert all(derived.concluding for derived, _ in net.derived)
+    assert net.safe == net.pending_safe > 4

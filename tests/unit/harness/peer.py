@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,19 +10,19 @@ from typing import Any
 
 import pytest
 
+from harness.differential import PROGRAM, find_program
 from harness.sequencer import SequencedBlock
 from harness.simulation import Simulation
 
-PROGRAM = "op-node-derive"
 STOPS = ("error", "critical", "temporary", "reset_loop", "unsupported")
 
 
 def find_peer() -> str:
     """The program in the folder TRINODE_PEERS or on PATH; skips the test, saying so, where there is none."""
-    found = shutil.which(PROGRAM, path=os.environ.get("TRINODE_PEERS")) or shutil.which(PROGRAM)
+    found = find_program()
     if found is None:
         pytest.skip(f"{PROGRAM} is neither in the folder TRINODE_PEERS nor on PATH")
-    return found
+    return str(found)
 
 
 def derive(recording: Path, *options: str) -> list[dict[str, Any]]:
@@ -69,7 +67,8 @@ def line_of(block: SequencedBlock, derived_from: int) -> dict[str, Any]:
 
 
 def differences(lines: Iterable[dict[str, Any]], simulation: Simulation, *, sources: bool = True) -> list[str]:
-    """How the peer's final chain differs from the sequenced one; `sources`: compare also what each block is derived from."""
+    """How the peer's final chain differs from the sequenced one; `sources`: compare also what each block is derived
+    from."""
     blocks = last_blocks(lines)
     found = []
     for block, derived_from in simulation.expected:
