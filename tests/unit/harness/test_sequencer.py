@@ -48,11 +48,11 @@ def check_chain(chain: Sequencer, l1: FakeL1, config: RollupConfig) -> None:
 
 
 @given(
-    slots=st.lists(st.integers(1, 8), min_size=1, max_size=15),
+    slots=st.lists(st.integers(1, 8), min_size=1, max_size=8),
     settings=st.builds(
         SequencerSettings,
         transactions=st.just(1),
-        empty_chance=st.just(0.0),
+        empty_chance=st.just(0.5),
         advance_chance=st.sampled_from((0.0, 0.5, 1.0)),
         max_origin_lag=st.integers(0, 5),
         confirmations=st.integers(0, 3),
@@ -78,7 +78,7 @@ def test_l2_waits_for_l1_beyond_the_drift() -> None:
     assert chain.head.ref.l1_origin.number == chain.l1.head.header.number
 
 
-@given(seed=st.integers(0, 99))
+@pytest.mark.parametrize("seed", [0, 1])
 def test_all_forks_are_passed(seed: int) -> None:
     scenario = Scenario(l1_blocks=30, forks=TO_KARST, empty_chance=0.0, missed_slot_chance=0.1, config_every=3)
     played = Simulation(scenario, seed)
