@@ -8,8 +8,8 @@ from random import Random
 
 from harness.batcher import BatcherAccount, BatcherBlock, BatcherSettings, encode_batches, pack_frames, split_frames
 from harness.fake_execution import FakeExecution
-from harness.fake_l1 import L1Transaction
-from harness.recording import RecordingHead
+from harness.fake_l1 import FakeL1, L1Transaction
+from harness.recording import RecordedItem, RecordedL1Block, RecordingHead
 from harness.replay import Execution, OnDerived, OnNotice, Replay
 from harness.scenario import BATCHER_KEYS
 from harness.sequencer import SequencedBlock, Sequencer, SequencerSettings
@@ -198,11 +198,15 @@ class ObservedNetwork(Network):
     def fresh(self) -> RestartableReplay:
         """What a node derives that only ever saw the L1 chain as it is now."""
         replay = RestartableReplay(self.head, self._execution())
-        chain = {block.hash for block in self.l1.chain}
-        for event in self.l1.events:
-            if getattr(event, "block", None) is not None and event.block.hash in chain:  # type: ignore[union-attr]
-                replay.feed(event)
+        for event in canonical_events(self.l1):
+            replay.feed(event)
         return replay
+
+
+def canonical_events(l1: FakeL1) -> list[RecordedItem]:
+    """What an L1 shows to somebody who comes late."""
+    chain = {block.hash for block in l1.chain}
+    return [event for event in l1.events if isinstance(event, RecordedL1Block) and event.block.hash in chain]
 
 
 # ---- what must hold ----
@@ -305,6 +309,8 @@ def _account_for_batches(network: ObservedNetwork) -> None:
     for notice in _of(network.notices, Subject.BATCH):
         if isinstance(notice, Progressed) and notice.what == "read":
             left[notice.name] += 1
+        elif isinstance(notice, Progressed) and notice.what == "kept for later":
+            continue
         elif not (isinstance(notice, Dropped) and notice.reason in before_reading):
             left[notice.name] -= 1
     batches = network.observed.stages.batches

@@ -18,6 +18,7 @@ from tests.property.observed_network import (
     assert_all_accounted_for,
     assert_bounded,
     assert_engine_consistent,
+    canonical_events,
 )
 from trinode.rollup.fork import Fork
 
@@ -131,3 +132,24 @@ def test_stopping_anywhere_changes_nothing(scenario: Scenario, seed: int, stops:
         straight.feed(item)
         stopped.feed(item)
         assert stopped.safe_chain == straight.safe_chain
+
+
+@given(scenario=scenarios(chaos=True), seed=seeds, depth=st.integers(1, 23), blocks=st.integers(1, 6), data=st.data())
+def test_after_a_reorg_a_fresh_node_agrees(scenario: Scenario, seed: int, depth: int, blocks: int, data: st.DataObject) -> None:
+    simulation = Simulation(scenario, seed)
+    execution = FakeExecution(simulation.config, frozenset(scenario.invalid_blocks), scenario.reject_undecodable)
+    seen = RestartableReplay(simulation.head, execution)
+    for item in simulation.run():
+        seen.feed(item)
+    l1 = simulation.l1
+    known = len(l1.events)
+    gone = l1.rewind(1 + (depth - 1) % min(len(l1.chain) - 1, 4 * scenario.seq_window))
+    for _ in range(len(gone) + blocks):  # the old transactions in other blocks, or none: derivation notices beyond the old head
+        l1.extend([L1Transaction(raw, blobs=l1.blobs) for raw in data.draw(st.sampled_from(gone)).transactions])
+    for event in l1.events[known:]:
+        seen.feed(event)
+    fresh = RestartableReplay(simulation.head, execution)
+    for event in canonical_events(l1):
+        fresh.feed(event)
+    assert seen.safe_chain == fresh.safe_chain
+    assert seen.pipeline.status == fresh.pipeline.status

@@ -5,6 +5,8 @@ Before Holocene; from it on `batch_stage`.
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+from itertools import count
 from typing import NamedTuple
 
 from trinode.derive.batch_check import (
@@ -41,14 +43,21 @@ class NextBatch(NamedTuple):
 
 
 class BatchQueue:
-    """Keeps future and undecided batches until their time comes."""
+    """Keeps future and undecided batches until their time comes.
+
+    Batches count in the order in which they were read, but those of the future wait apart, by time: a few posted bytes inflate to very many
+    of them, and not every one can be checked again whenever another one is read. That cannot change what is accepted: a batch of the
+    future stays one until the next block has its time.
+    """
 
     def __init__(self, config: RollupConfig, reader: ChannelReader, epochs: Epochs, journal: Journal) -> None:
         self._config = config
         self._reader = reader
         self._epochs = epochs
         self._journal = journal
-        self._queue: list[Queued] = []
+        self._due: list[tuple[int, Queued]] = []  # a heap by the order of reading
+        self._future: list[tuple[int, int, Queued]] = []  # a heap by time
+        self._order = count()
         self._span = PendingSpan(config, journal)
 
     def next_batch(self, parent: L2BlockRef) -> Steps[NextBatch | Signal]:
@@ -83,9 +92,15 @@ class BatchQueue:
 
     def abandon(self) -> None:
         """Note what is lost when Holocene's batch stage takes over."""
-        for queued in self._queue:
-            self._drop(queued.batch, DropReason.FORK_SWITCH)
+        for batch in self.waiting:
+            self._drop(batch, DropReason.FORK_SWITCH)
         self._span.abandon("Holocene")
+
+    @property
+    def waiting(self) -> list[Batch]:
+        """The batches that are kept, in the order in which they were read."""
+        by_order = dict(self._due) | {order: queued for _, order, queued in self._future}
+        return [queued.batch for _, queued in sorted(by_order.items())]
 
     def _drop(self, batch: Batch, reason: DropReason, detail: str = "") -> None:
         self._journal.dropped(reason, Subject.BATCH, describe_batch(batch), detail)
@@ -104,26 +119,37 @@ class BatchQueue:
             return
         if self._journal.observing and verdict.validity is not Validity.ACCEPT:
             self._journal.progressed("kept for later", Subject.BATCH, describe_batch(queued.batch), verdict.detail)
-        self._queue.append(queued)
+        self._keep(next(self._order), queued, verdict)
+
+    def _keep(self, order: int, queued: Queued, verdict: Verdict) -> None:
+        if verdict.validity is Validity.FUTURE:
+            batch = queued.batch
+            heappush(self._future, (batch.timestamp if isinstance(batch, SingularBatch) else batch[0].timestamp, order, queued))
+        else:
+            heappush(self._due, (order, queued))
+
+    def _wake(self, next_timestamp: int) -> None:
+        while self._future and self._future[0][0] <= next_timestamp:
+            _, order, queued = heappop(self._future)
+            heappush(self._due, (order, queued))
 
     def _derive_next(self, parent: L2BlockRef, *, out_of_data: bool) -> Steps[Batch | None]:
         if not self._epochs.follows(parent):
             raise ResetRequired(f"L1 block {self._epochs.l1_blocks[0].number} does not follow the safe head's L1 origin {parent.l1_origin.number}")
-        kept: list[Queued] = []
-        for index, queued in enumerate(self._queue):
+        self._wake(parent.timestamp + self._config.block_time)
+        while self._due:
+            order, queued = self._due[0]
             verdict = yield from self._check(queued, parent)
-            if verdict.validity is Validity.FUTURE:
-                kept.append(queued)
-            elif verdict.validity is Validity.ACCEPT:
-                self._queue = kept + self._queue[index + 1 :]
+            if verdict.validity is Validity.UNDECIDED:
+                return None  # it blocks those behind it
+            heappop(self._due)
+            if verdict.validity is Validity.ACCEPT:
                 return queued.batch
-            elif verdict.validity is Validity.UNDECIDED:
-                self._queue = kept + self._queue[index:]  # it blocks those behind it
-                return None
+            if verdict.validity is Validity.FUTURE:  # an invalid block took the head back
+                self._keep(order, queued, verdict)
             else:
                 assert verdict.reason is not None
                 self._drop(queued.batch, verdict.reason, verdict.detail)
-        self._queue = kept
         return self._epochs.forced_empty_batch(parent, out_of_data=out_of_data)
 
     def _begin(self, batch: Batch, parent: L2BlockRef) -> NextBatch:
