@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from harness.differential import derive_here
 
 FOLDER = Path(__file__).parent.parent.parent / "fixtures" / "op-node"

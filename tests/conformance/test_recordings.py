@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from harness.fake_execution import FakeExecution
 from harness.recording import open_recording
 from harness.replay import Report, replay_recorded

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from harness.compare_command import CannotMake, compare_seed
 from harness.differential import derive_here, derive_there, find_program, first_difference
 from tests.shared import shared

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from random import Random
+from types import GeneratorType
 
 from harness.batcher import BatcherAccount, BatcherBlock, BatcherSettings, encode_batches, pack_frames, split_frames
 from harness.fake_execution import FakeExecution
@@ -90,8 +91,9 @@ class RestartableReplay(Replay):
     @property
     def stages(self) -> _Stages:
         """The stages, while the pipeline is idle."""
-        assert self.pipeline._steps is not None and self.pipeline._steps.gi_frame is not None
-        stages = self.pipeline._steps.gi_frame.f_locals["stages"]
+        steps = self.pipeline._steps
+        assert isinstance(steps, GeneratorType) and steps.gi_frame is not None
+        stages = steps.gi_frame.f_locals["stages"]
         assert isinstance(stages, _Stages)
         return stages
 
@@ -243,7 +245,7 @@ def assert_bounded(network: ObservedNetwork, posted: int) -> None:
     assert stages.reader._batches is None
     held = sum(len(frame.data) for channel in network.observed.channels for frame in channel._frames.values())
     assert held <= posted
-    if isinstance(stages.batches, BatchQueue) and stages.batches._queue:
+    if isinstance(stages.batches, BatchQueue) and stages.batches.waiting:
         return  # a batch that waits for its L1 origin keeps those before it
     assert len(stages.epochs.l1_blocks) <= network.config.seq_window_size + 2
 
@@ -315,7 +317,7 @@ def _account_for_batches(network: ObservedNetwork) -> None:
             left[notice.name] -= 1
     batches = network.observed.stages.batches
     if isinstance(batches, BatchQueue):
-        left.subtract(describe_batch(queued.batch) for queued in batches._queue)
+        left.subtract(map(describe_batch, batches.waiting))
         assert max(left.values(), default=0) <= 0  # below it are the empty batches of expired windows
         return
     assert all(count <= 0 for name, count in left.items() if name.startswith("singular"))

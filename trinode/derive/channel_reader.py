@@ -60,6 +60,8 @@ class ChannelReader:
             return Signal.AGAIN
         if data is None:
             self._batches = None
+            if self._read == 0:
+                self._journal.dropped(DropReason.BAD_CHANNEL, Subject.CHANNEL, "current", "it holds no batch")
             return Signal.AGAIN
         self._read += 1
         return self._decode(data, span_batches=rules.span_batches)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Protocol
+from itertools import islice
 
 import brotli
 
 from trinode.protocol.errors import DecodingError
+from trinode.protocol.inflate import TRUNCATED, WHOLE, Piece, ZlibError, inflate_brotli, inflate_zlib, inflate_zlib_exactly
 from trinode.protocol.rlp_codec import encode_bytes
 
 BROTLI_VERSION = 1
-_INFLATE_STEP = 1 << 16
+_BUFFER_SIZE = 1 << 12
 
 
 class ChannelDecodingError(DecodingError):
@@ -32,178 +33,116 @@ class ChannelCompression(Enum):
 
 
 def read_batches(channel: bytes, *, brotli_allowed: bool, max_rlp_bytes: int) -> Iterator[bytes]:
-    """Yield the batches of a channel, type byte included, as the reader asks for them.
+    """Yield the batches of a channel, type byte included, inflating no further than the reader asks.
 
     `max_rlp_bytes` of inflated data are looked at. Raises ChannelDecodingError where the channel is damaged; the batches before it hold.
     """
-    source = _source(channel, brotli_allowed=brotli_allowed)
-    stream = _Stream(source, max_rlp_bytes)
-    while (batch := stream.next_string()) is not None:
-        yield batch
+    count = 0
+    try:
+        for batch in _batches(_inflate(channel, brotli_allowed=brotli_allowed), max_rlp_bytes):
+            yield batch
+            count += 1
+    except ZlibError:
+        yield from islice(_batches(inflate_zlib_exactly(channel), max_rlp_bytes), count, None)
 
 
-def _source(channel: bytes, *, brotli_allowed: bool) -> _Inflater:
-    if not channel:
-        raise ChannelDecodingError("an empty channel")
-    if channel[0] & 0x0F in (8, 15):  # zlib's compression methods; 15 is reserved, and then refused by zlib itself
-        return _ZlibInflater(channel)
-    if channel[0] != BROTLI_VERSION:
-        raise ChannelDecodingError(f"compression type byte {channel[0]}")
-    if not brotli_allowed:
-        raise ChannelDecodingError("brotli before Fjord")
-    return _BrotliInflater(channel[1:])
-
-
-class _Inflater(Protocol):
-    """Gives inflated data piece by piece: b"" at its end. Raises ChannelDecodingError at damage, after the data before it."""
-
-    def more(self) -> bytes: ...
-
-
-class _ZlibInflater:
-    """zlib's output up to the input byte at which it finds the damage."""
-
-    def __init__(self, data: bytes) -> None:
-        # An empty dictionary: Go accepts a stream that asks for one with the checksum of nothing, and refuses others.
-        self._inflate = zlib.decompressobj(zdict=b"")
-        self._input = data
-        self._error: ChannelDecodingError | None = None
-
-    def more(self) -> bytes:
-        if self._error is not None:
-            raise self._error
-        if self._inflate.eof:
-            return b""
-        before = self._inflate.copy()
-        try:
-            piece = self._inflate.decompress(self._input, _INFLATE_STEP)
-        except zlib.error as error:
-            return self._last_piece(before, error)
-        self._input = self._inflate.unconsumed_tail
-        if not piece and not self._inflate.eof:
-            raise ChannelDecodingError("zlib data ends too early")
-        return piece
-
-    def _last_piece(self, inflate: zlib._Decompress, error: zlib.error) -> bytes:
-        """zlib throws away what it inflated in the call that fails: go there again, byte by byte."""
-        pieces = []
-        self._error = ChannelDecodingError(f"zlib: {error}")
-        try:
-            for index in range(len(self._input)):
-                pieces.append(inflate.decompress(self._input[index : index + 1]))
-        except zlib.error:
-            pass  # it is the error that is kept
-        piece = b"".join(pieces)
-        if not piece:
-            raise self._error
-        return piece
-
-
-class _BrotliInflater:
-    """brotli's output up to the input byte at which it finds the damage."""
-
-    def __init__(self, data: bytes) -> None:
-        self._inflate = brotli.Decompressor()
-        self._whole = data
-        self._input = data
-        self._given = 0
-        self._error: ChannelDecodingError | None = None
-
-    def more(self) -> bytes:
-        if self._error is not None:
-            raise self._error
-        if self._inflate.is_finished():
-            return b""
-        piece, self._input = self._input, b""  # it keeps what it cannot use yet
-        try:
-            output: bytes = self._inflate.process(piece, output_buffer_limit=_INFLATE_STEP)
-        except brotli.error as error:
-            return self._last_piece(error)
-        if not output and not self._inflate.is_finished():
-            raise ChannelDecodingError("brotli data ends too early")
-        self._given += len(output)
-        return output
-
-    def _last_piece(self, error: Exception) -> bytes:
-        """brotli throws away what it inflated in the call that fails, and cannot go back: start again, byte by byte."""
-        self._error = ChannelDecodingError(f"brotli: {error}")
-        inflate = brotli.Decompressor()
-        skip, pieces = self._given, list[bytes]()
-        try:
-            for index in range(len(self._whole)):
-                piece: bytes = inflate.process(self._whole[index : index + 1])
-                if len(piece) <= skip:
-                    skip -= len(piece)
-                else:
-                    pieces.append(piece[skip:])  # up to brotli's whole window, in pieces of a byte or so: joined once
-                    skip = 0
-        except brotli.error:
-            pass  # it is the error that is kept
-        rest = b"".join(pieces)
-        if not rest:
-            raise self._error
-        return rest
-
-
-class _Stream:
-    """Reads RLP strings off an inflater, as strictly as Go's rlp.Stream with an input limit."""
-
-    def __init__(self, source: _Inflater, limit: int) -> None:
-        self._source = source
-        self._limit = limit  # bytes that may still be taken
-        self._buffer = b""
-        self._position = 0
-
-    def next_string(self) -> bytes | None:
-        """The next string's payload; None at the end of the data, or of the limit."""
-        if self._limit == 0 or not self._fill(1):
-            return None
-        prefix = self._take(1)[0]
+def _batches(pieces: Iterator[Piece], max_rlp_bytes: int) -> Iterator[bytes]:
+    """The RLP strings in inflated data, as strictly as Go's rlp.Stream with an input limit."""
+    reader = _Reader(pieces)
+    limit = max_rlp_bytes
+    while limit > 0 and (prefix := reader.next_byte()) is not None:
+        limit -= 1
         if prefix < 0x80:
-            return bytes([prefix])
+            yield bytes([prefix])
+            continue
         if prefix >= 0xC0:
             raise ChannelDecodingError("a list where a batch's string is expected")
         size = prefix - 0x80
         if prefix >= 0xB8:
-            size = self._long_size(prefix - 0xB7)
-        payload = self._take(size)
-        if size == 1 and payload[0] < 0x80:
+            limit -= prefix - 0xB7
+            size = _long_size(reader.take(prefix - 0xB7) if limit >= 0 else b"")
+        limit -= size
+        if limit < 0:
+            raise ChannelDecodingError(f"a batch goes {-limit} bytes beyond the limit of {max_rlp_bytes}")
+        batch = reader.take(size)
+        if size == 1 and batch[0] < 0x80:
             raise ChannelDecodingError("a single byte below 0x80 behind a length prefix")
-        return payload
+        yield batch
 
-    def _long_size(self, length: int) -> int:
-        size = self._take(length)
-        number = int.from_bytes(size, "big")
-        if size[0] == 0 or number < 56:
-            raise ChannelDecodingError("a string's length is not in its shortest form")
-        return number
 
-    def _take(self, count: int) -> bytes:
-        if count > self._limit:
-            raise ChannelDecodingError(f"{count} bytes announced, {self._limit} may still be read of the channel")
-        if not self._fill(count):
-            raise ChannelDecodingError("the data ends within a batch")
-        self._limit -= count
-        start, self._position = self._position, self._position + count
-        return self._buffer[start : self._position]
+def _long_size(length: bytes) -> int:
+    size = int.from_bytes(length, "big")
+    if size < 56 or length[0] == 0:
+        raise ChannelDecodingError("a string's length is not in its shortest form")
+    return size
 
-    def _fill(self, count: int) -> bool:
-        """Have `count` bytes at the position; False if the data ends before."""
-        missing = count - (len(self._buffer) - self._position)
-        if missing <= 0:
-            return True
-        pieces = [self._buffer[self._position :]]
-        self._position = 0
-        try:
-            while missing > 0:
-                piece = self._source.more()
-                if not piece:
-                    return False
-                pieces.append(piece)
-                missing -= len(piece)
-        finally:
-            self._buffer = b"".join(pieces)
-        return True
+
+def _inflate(channel: bytes, *, brotli_allowed: bool) -> Iterator[Piece]:
+    if not channel:
+        raise ChannelDecodingError("an empty channel")
+    if channel[0] & 0x0F in (8, 15):  # zlib's compression methods; 15 is reserved, and then refused as a zlib header
+        return inflate_zlib(channel)
+    if channel[0] != BROTLI_VERSION:
+        raise ChannelDecodingError(f"compression type byte {channel[0]}")
+    if not brotli_allowed:
+        raise ChannelDecodingError("brotli before Fjord")
+    return inflate_brotli(channel)
+
+
+class _Reader:
+    """Takes bytes off the pieces of inflated data.
+
+    op-node's buffer is imitated in one respect: what it has buffered (4,096 bytes at most, within one piece) can be read although the data is
+    damaged behind it, but a larger read goes past the buffer, and fails if it takes the very last bytes before damage.
+    """
+
+    def __init__(self, pieces: Iterator[Piece]) -> None:
+        self._pieces = pieces
+        self._data = b""
+        self._end: str | None = None
+        self._position = self._buffered = 0  # both in `_data`
+
+    def next_byte(self) -> int | None:
+        """None at the end of the data. Raises ChannelDecodingError at damage."""
+        if self._position == len(self._data) and not self._next_piece():
+            if self._end in (WHOLE, TRUNCATED):
+                return None
+            raise ChannelDecodingError(self._end)
+        self._buffer()
+        self._position += 1
+        return self._data[self._position - 1]
+
+    def take(self, count: int) -> bytes:
+        """`count` bytes. Raises ChannelDecodingError if the data ends before."""
+        pieces = []
+        while count:
+            if self._position == len(self._data) and not self._next_piece():
+                raise ChannelDecodingError(self._end or "the data ends within a batch")
+            if count < _BUFFER_SIZE:
+                self._buffer()
+            start = self._position
+            if start < self._buffered:
+                self._position = min(start + count, self._buffered)
+            else:
+                self._position = self._buffered = min(start + count, len(self._data))
+                if self._end and self._position == len(self._data):
+                    raise ChannelDecodingError(self._end)
+            pieces.append(self._data[start : self._position])
+            count -= self._position - start
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _buffer(self) -> None:
+        if self._position == self._buffered:
+            self._buffered = min(self._position + _BUFFER_SIZE, len(self._data))
+
+    def _next_piece(self) -> bool:
+        """Have data at the position; False if none follows."""
+        while self._end is None:
+            self._data, self._end = next(self._pieces)
+            self._position = self._buffered = 0
+            if self._data:
+                return True
+        return False
 
 
 def compress_channel(batches: Iterable[bytes], compression: ChannelCompression, level: int | None = None) -> bytes:

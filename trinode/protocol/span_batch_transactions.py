@@ -1,373 +1,316 @@
-"""The transactions of a span batch, taken apart into columns (specification: delta/span-batches, "Span Batch Format"; isthmus/span-batch).
+"""Transactions of a span batch: put together from its columns, and taken apart into them (specification: delta/span-batches, "Span Batch
+Format"; isthmus/derivation, "Span Batch Updates").
 
-Columns: contract creation bits, y parity bits, signatures (r and s, 64 bytes), recipients, what is left as RLP, nonces, gas limits, and for legacy
-transactions whether EIP-155 protects them. Putting them together again is the hottest loop of derivation: it splices slices of
-the input and makes no object per field.
+Putting together is the hottest loop of derivation. It splices slices of the input, and what it checks is what op-node finds wrong when it
+decodes the data column (canonical RLP of the right shape) and encodes it again:
+
+    data column          value | fees | data, access list, authorizations
+    transaction      chain id, nonce | fees | gas limit, to | value | data, access list, authorizations | y parity, r, s
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, repeat
+from typing import NamedTuple, TypeAlias
 
 from trinode.protocol.batch import BatchDecodingError
-from trinode.protocol.rlp_codec import (
-    Item,
-    RlpDecodingError,
-    decode_list,
-    encode,
-    encode_bytes,
-    encode_int,
-    encode_list,
-    split,
-    to_bytes,
-    to_int,
-)
+from trinode.protocol.rlp_codec import Item, RlpDecodingError, decode_list, encode, encode_bytes, encode_int, split, to_bytes, to_int
+from trinode.protocol.span_batch_columns import RECIPIENT_SIZE, SIGNATURE_SIZE, TransactionColumns
+from trinode.protocol.span_batch_fields import bits_to_text, text_to_bits, uvarint_value
+from trinode.protocol.span_batch_fields import encode_uvarint as encode_uvarint  # harness imports it from here
 
-MAX_SPAN_BATCH_ELEMENT_COUNT = 10_000_000
-_SIGNATURE_SIZE = 64
-_ADDRESS_SIZE = 20
-_EMPTY_STRING, _EMPTY_LIST = 0x80, 0xC0
+_CHUNK = 4096  # transactions put together at once: bounds what is held beside input and output
+_POST_EXECUTION = 0x7D
+_SET_CODE = 4
+_FEE_FIELDS = {1: 1, 2: 2, _SET_CODE: 2}
+_LEGACY_FEE_FIELDS = 1
+_EMPTY_LIST = 0xC0
+_LEGACY = 0  # stands for all first bytes that are a list's prefix
+_NO_RECIPIENT = b"\x80"
+_DIGIT_TO_RLP = bytes.maketrans(b"01", b"\x80\x01")
+_ROW_SIZE = 1 + 33 + 33
+_REMEMBERED = 1 << 16
+_PREFIX_COUNT = 1 << 10
+
+
+def _list_prefix(kind: int, size: int) -> bytes:
+    """Type byte, if any, and prefix of a list whose payload has `size` bytes."""
+    type_byte = b"" if kind == _LEGACY else bytes([kind])
+    if size < 56:
+        return type_byte + bytes([_EMPTY_LIST + size])
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return type_byte + bytes([0xF7 + len(length)]) + length
+
+
+_LIST_PREFIXES = {kind: [_list_prefix(kind, size) for size in range(_PREFIX_COUNT)] for kind in (_LEGACY, *_FEE_FIELDS)}
 
 
 class SpanTransactionError(BatchDecodingError):
     """A transaction that cannot be put together: its span is lost, and the channel is read on."""
 
 
-# ---- numbers and bits ----
+# ---- what the data column must look like ----
+
+_Layout: TypeAlias = Callable[[bytes], re.Match[bytes] | None]
 
 
-def read_uvarint(data: bytes, position: int) -> tuple[int, int]:
-    """A number and the position behind it, as Go reads it: at most 10 bytes and 64 bits, shortest form or not."""
-    number = shift = 0
-    for index, byte in enumerate(data[position : position + 10]):
-        if byte < 0x80:
-            if index == 9 and byte > 1:
-                break
-            return number | byte << shift, position + index + 1
-        number |= (byte & 0x7F) << shift
-        shift += 7
-    if position + 10 > len(data):
-        raise BatchDecodingError("the span batch ends within a number")
-    raise BatchDecodingError("a number of more than 64 bits")
+def _integer(max_size: int) -> bytes:
+    """A pattern of RLP integers of up to so many bytes."""
+    longer = (rb"[\x%02x][^\x00].{%d}" % (0x80 + size, size - 1) for size in range(2, max_size + 1))
+    return b"(?:" + b"|".join((rb"\x80|[\x01-\x7f]|\x81[\x80-\xff]", *longer)) + b")"
 
 
-def read_uvarints(data: bytes, position: int, count: int) -> tuple[Sequence[int], int]:
-    """`count` numbers and the position behind them."""
-    end = position + count
-    if end > len(data):
-        raise BatchDecodingError(f"the span batch ends within {count} numbers")
-    column = data[position:end]
-    if not count or max(column) < 0x80:  # all of them small: the bytes are the numbers
-        return column, end
-    numbers: list[int] = []
-    append = numbers.append
-    try:
-        for _ in range(count):
-            byte = data[position]
-            if byte < 0x80:
-                append(byte)
-                position += 1
-                continue
-            second = data[position + 1]
-            if second < 0x80:
-                append(byte & 0x7F | second << 7)
-                position += 2
-                continue
-            third = data[position + 2]
-            if third < 0x80:
-                append(byte & 0x7F | (second & 0x7F) << 7 | third << 14)
-                position += 3
-                continue
-            number, position = read_uvarint(data, position)
-            append(number)
-    except IndexError:
-        raise BatchDecodingError("the span batch ends within a number") from None
-    return numbers, position
+def _layout(fee_fields: int, type_byte: bytes = b"") -> _Layout:
+    """Finds the value (group 1) behind type byte and list prefix (which are known to be right), and ends behind the fees."""
+    prefix = type_byte + rb"(?:[\xc0-\xf7]|\xf8.|\xf9..|\xfa...)"
+    return re.compile(prefix + b"(%b)%b{%d}" % (_integer(32), _integer(32), fee_fields), re.DOTALL).match
 
 
-def encode_uvarint(number: int) -> bytes:
-    """The shortest form of a uint64."""
-    encoded = bytearray()
-    while number >= 0x80:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+def _no_layout(_data: bytes) -> None:
+    """For other first bytes than those of types and lists."""
 
 
-def read_bits(data: bytes, position: int, count: int) -> tuple[str, int]:
-    """`count` bits as "0" and "1", the lowest first, and the position behind them. No bits beyond `count` may be set."""
-    end = position + (count + 7) // 8
-    if end > len(data):
-        raise BatchDecodingError(f"the span batch ends within {count} bits")
-    number = int.from_bytes(data[position:end], "big")
-    if number.bit_length() > count:
-        raise BatchDecodingError(f"{number.bit_length()} bits where {count} are expected")
-    return f"{number:0{count}b}"[::-1] if count else "", end
+_LAYOUTS: list[_Layout] = [_no_layout] * _EMPTY_LIST + [_layout(_LEGACY_FEE_FIELDS)] * (256 - _EMPTY_LIST)
+for _kind, _fee_fields in _FEE_FIELDS.items():
+    _LAYOUTS[_kind] = _layout(_fee_fields, bytes([_kind]))
+_AUTHORIZATION = re.compile(
+    b"%b\x94.{20}%b%b%b%b" % (_integer(32), _integer(8), _integer(1), _integer(32), _integer(32)), re.DOTALL
+).fullmatch
 
 
-def encode_bits(bits: Iterable[bool]) -> bytes:
-    """Bits, the lowest first, in as few bytes as hold them."""
-    text = "".join("1" if bit else "0" for bit in bits)
-    return int(text[::-1] or "0", 2).to_bytes((len(text) + 7) // 8, "big")
+def _long_integers(data: bytes) -> tuple[int, int, int]:
+    """Where value and fees start and where they end, if one of them has more than 32 bytes (which only type 4 rules out)."""
+    kind = data[0]
+    if kind < _EMPTY_LIST and kind not in _FEE_FIELDS:
+        raise RlpDecodingError(f"type {kind}")
+    ends = [split(data, 0 if kind >= _EMPTY_LIST else 1)[1]]
+    for _ in range(1 + _FEE_FIELDS.get(kind, _LEGACY_FEE_FIELDS)):
+        is_list, start, end = split(data, ends[-1])
+        if is_list or (end > start and data[start] == 0) or kind == _SET_CODE:
+            raise RlpDecodingError("value or fees are not integers in their shortest form")
+        ends.append(end)
+    return ends[0], ends[1], ends[-1]
+
+
+def _check_lists(data: bytes, position: int) -> None:
+    """What follows the calldata: an access list, in type 4 an authorization list too, and nothing else."""
+    _, _, end = split(data, position)
+    for entry in decode_list(data[position:end]):
+        if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list)):
+            raise RlpDecodingError("an access list entry is not an address with a list of keys")
+        if len(to_bytes(entry[0])) != RECIPIENT_SIZE or any(len(to_bytes(key)) != 32 for key in entry[1]):
+            raise RlpDecodingError("an access list entry has fields of other sizes than 20 and 32 bytes")
+    if data[0] == _SET_CODE:
+        position = end
+        _, start, end = split(data, position)
+        if data[position] < _EMPTY_LIST:
+            raise RlpDecodingError("the authorizations are not a list")
+        while start < end:
+            is_list, entry_start, start = split(data, start)
+            if not (is_list and _AUTHORIZATION(data, entry_start, start)):
+                raise RlpDecodingError("an authorization is not (chain id, address, nonce, y parity, r, s)")
+    if end != len(data):
+        raise RlpDecodingError("there are too many fields")
 
 
 # ---- decoding ----
 
 
-def decode_span_transactions(data: bytes, position: int, count: int, chain_id: int) -> list[bytes]:
-    """`count` raw transactions from the columns at `position`. Raises BatchDecodingError, SpanTransactionError."""
-    creations, position = read_bits(data, position, count)
-    parities, position = read_bits(data, position, count)
-    signatures = position
-    recipients = signatures + _SIGNATURE_SIZE * count
-    position = recipients + _ADDRESS_SIZE * creations.count("0")
-    if position > len(data):
-        raise BatchDecodingError("the span batch ends within signatures and recipients")
-    rest, position = _read_rest(data, position, count)
-    nonces, position = read_uvarints(data, position, count)
-    gas_limits, position = read_uvarints(data, position, count)
-    legacy = sum(prefix in (0, _LEGACY) for prefix, _, _ in rest)
-    protections, position = read_bits(data, position, legacy)
-    columns = zip(creations, parities, nonces, gas_limits, rest, strict=True)
-    return _assemble(data, columns, signatures, recipients, iter(protections), chain_id)
-
-
-_LEGACY = -1
-_Rest = tuple[int, int, int]
-"""A transaction's type (_LEGACY without type byte), and where its RLP list starts and ends."""
-
-
-def _read_rest(data: bytes, position: int, count: int) -> tuple[list[_Rest], int]:
-    """What is left of `count` transactions: an optional type byte and a list; only the lists' sizes are looked at."""
-    rest: list[_Rest] = []
-    size = len(data)
-    for _ in range(count):
-        if position >= size:
-            raise BatchDecodingError("the span batch ends within its transactions")
-        kind = data[position]
-        if kind < 0x80:
-            position += 1
-        else:
-            kind = _LEGACY
-        end = position + data[position] - 0xBF if position < size and 0xC0 <= data[position] < 0xF8 else 0
-        if not position < end <= size:
-            end = _list_end(data, position)
-        rest.append((kind, position, end))
-        position = end
-    return rest, position
-
-
-def _list_end(data: bytes, position: int) -> int:
-    """Where a list of any size ends."""
-    try:
-        is_list, _, end = split(data, position)
-    except RlpDecodingError as error:
-        raise BatchDecodingError(f"a transaction's list: {error}") from error
-    if not is_list:
-        raise BatchDecodingError("a transaction whose fields are not a list")
-    if end - position > MAX_SPAN_BATCH_ELEMENT_COUNT:
-        raise BatchDecodingError(f"{end - position} bytes of a transaction, at most {MAX_SPAN_BATCH_ELEMENT_COUNT}")
-    return end
-
-
-def _assemble(
-    data: bytes,
-    columns: Iterable[tuple[str, str, int, int, _Rest]],
-    signature: int,
-    recipient: int,
-    protections: Iterable[str],
-    chain_id: int,
-) -> list[bytes]:
-    """Put the transactions together: in the span a list holds (value, fees, data ...), in a transaction the fees come first."""
+def assemble_transactions(columns: TransactionColumns, chain_id: int) -> list[bytes]:
+    """The raw transactions. Raises SpanTransactionError: what one of them lacks makes all of the span void."""
+    count = len(columns.data)
+    creations = bits_to_text(columns.contract_creation_bits, count)
+    parities = bits_to_text(columns.y_parity_bits, count).encode().translate(_DIGIT_TO_RLP)
+    legacy_v = _legacy_v(columns.protected_bits, chain_id)
     transactions: list[bytes] = []
-    protected = iter(protections)
-    encoded_chain_id = encode_int(chain_id)
-    small = _SmallIntegers()
-    for creation, parity, nonce, gas_limit, (kind, start, end) in columns:
-        if creation == "1":
-            to = b"\x80"
-        else:
-            to = b"\x94" + data[recipient : recipient + _ADDRESS_SIZE]
-            recipient += _ADDRESS_SIZE
-        first, fees, value_end, fees_end = _field_bounds(data, kind, start, end, creation)
-        if kind == _LEGACY:
-            prefix, head = b"", b""
-            v = (chain_id * 2 + 35 + (parity == "1")) & (2**64 - 1) if next(protected) == "1" else 27 + (parity == "1")
-            encoded_v = small[v]
-        else:
-            prefix, head = _TYPE_BYTES[kind], encoded_chain_id
-            encoded_v = b"\x01" if parity == "1" else b"\x80"
-        r = data[signature : signature + 32]
-        s = data[signature + 32 : signature + 64]
-        signature += _SIGNATURE_SIZE
-        payload = b"".join((
-            head,
-            small[nonce],
-            data[fees:fees_end],
-            small[gas_limit],
-            to,
-            data[first:value_end],
-            data[fees_end:end],
-            encoded_v,
-            b"\xa0" + r if r[0] else encode_bytes(r.lstrip(b"\0")),
-            b"\xa0" + s if s[0] else encode_bytes(s.lstrip(b"\0")),
-        ))
-        size = len(payload)
-        if size < 56:
-            transactions.append(prefix + bytes((0xC0 + size,)) + payload)
-        elif size < 256:
-            transactions.append(prefix + bytes((0xF8, size)) + payload)
-        else:
-            length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-            transactions.append(prefix + bytes((0xF7 + len(length),)) + length + payload)
+    recipient = 0
+    for start in range(0, count, _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        creation = creations[chunk]
+        recipient_end = recipient + RECIPIENT_SIZE * creation.count("0")
+        signatures = columns.signatures[SIGNATURE_SIZE * start : SIGNATURE_SIZE * (start + _CHUNK)]
+        rows = zip(
+            columns.data[chunk],
+            map(_INTEGERS.__getitem__, columns.nonces[chunk]),
+            map(_INTEGERS.__getitem__, columns.gas_limits[chunk]),
+            _recipients(columns.recipients[recipient:recipient_end], creation),
+            _signatures(signatures, parities[chunk]),
+            strict=True,
+        )
+        recipient = recipient_end
+        try:
+            _assemble(rows, encode_int(chain_id), legacy_v, transactions.append)
+        except (RlpDecodingError, IndexError) as error:
+            raise SpanTransactionError(f"transaction {len(transactions)} of the span: {error}") from error
     return transactions
 
 
-class _SmallIntegers(dict[int, bytes]):
-    """RLP of integers, each made once: gas limits repeat."""
+def _assemble(
+    rows: Iterable[tuple[bytes, bytes, bytes, bytes, bytes]],
+    chain_id: bytes,
+    legacy_v: Iterator[tuple[bytes, bytes]],
+    append: Callable[[bytes], None],
+) -> None:
+    """Append the transaction of each row: data, then nonce, gas limit, recipient, and y parity with r and s as RLP."""
+    join, layouts, prefixes = b"".join, _LAYOUTS, _LIST_PREFIXES
+    for data, nonce, gas_limit, recipient, signature in rows:
+        kind = data[0]
+        found = layouts[kind](data)
+        if found is not None:
+            value, fees = found.span(1)
+            calldata = found.end()
+        elif kind == _POST_EXECUTION:  # nothing but its data
+            append(data)
+            continue
+        else:
+            value, fees, calldata = _long_integers(data)
+        prefix = data[calldata]
+        if prefix < 0x80:
+            end = calldata + 1
+        elif prefix == 0xB8 and data[calldata + 1] >= 56:
+            end = calldata + 2 + data[calldata + 1]
+        elif prefix < 0xB8 and (prefix != 0x81 or data[calldata + 1] >= 0x80):
+            end = calldata + prefix - 0x7F
+        else:
+            is_list, _, end = split(data, calldata)
+            if is_list:
+                raise RlpDecodingError("a list where the calldata is expected")
+        if kind >= _EMPTY_LIST:
+            if end != len(data):
+                raise RlpDecodingError("there are too many fields")
+            v = next(legacy_v)[signature[0] == 1]
+            body = join((nonce, data[fees:calldata], gas_limit, recipient, data[value:fees], data[calldata:], v, signature[1:]))
+            kind = _LEGACY
+        else:
+            if data[end] != _EMPTY_LIST or end + 1 != len(data) or kind == _SET_CODE:
+                _check_lists(data, end)
+                if kind == _SET_CODE and recipient == _NO_RECIPIENT:
+                    raise RlpDecodingError("a set-code transaction without recipient")
+            body = join((chain_id, nonce, data[fees:calldata], gas_limit, recipient, data[value:fees], data[calldata:], signature))
+        size = len(body)
+        append((prefixes[kind][size] if size < _PREFIX_COUNT else _list_prefix(kind, size)) + body)
 
-    def __missing__(self, number: int) -> bytes:
-        encoded = self[number] = encode_int(number)
+
+def _legacy_v(protected_bits: int, chain_id: int) -> Iterator[tuple[bytes, bytes]]:
+    """v of each legacy transaction as RLP, for y parity 0 and 1."""
+    choices = {
+        "0": (encode_int(27), encode_int(28)),
+        "1": (encode_int(2 * chain_id + 35), encode_int(2 * chain_id + 36)),
+    }
+    return map(choices.__getitem__, chain(f"{protected_bits:b}"[::-1], repeat("0")))
+
+
+def _recipients(column: bytes, creation: str) -> Iterable[bytes]:
+    """Each recipient as RLP; an empty string where a contract is created."""
+    given = [b"\x94" + column[start : start + RECIPIENT_SIZE] for start in range(0, len(column), RECIPIENT_SIZE)]
+    if "1" not in creation:
+        return given
+    following = iter(given)
+    return [_NO_RECIPIENT if digit == "1" else next(following) for digit in creation]
+
+
+def _signatures(column: bytes, parities: bytes) -> list[bytes]:
+    """Each transaction's y parity, r and s as RLP. Made for all at once, byte by byte of a row, as if nothing had leading zeros."""
+    rows = bytearray(_ROW_SIZE * len(parities))
+    rows[::_ROW_SIZE] = parities
+    rows[1::_ROW_SIZE] = rows[34::_ROW_SIZE] = b"\xa0" * len(parities)
+    for byte in range(32):
+        rows[2 + byte :: _ROW_SIZE] = column[byte::SIGNATURE_SIZE]
+        rows[35 + byte :: _ROW_SIZE] = column[32 + byte :: SIGNATURE_SIZE]
+    flat = bytes(rows)
+    signatures = [flat[start : start + _ROW_SIZE] for start in range(0, len(flat), _ROW_SIZE)]
+    leading = column[::32]
+    at = leading.find(0)
+    while at >= 0:
+        index = at // 2
+        r, s = flat[_ROW_SIZE * index + 2 :][:32], flat[_ROW_SIZE * index + 35 :][:32]
+        signatures[index] = parities[index : index + 1] + encode_bytes(r.lstrip(b"\0")) + encode_bytes(s.lstrip(b"\0"))
+        at = leading.find(0, 2 * index + 2)
+    return signatures
+
+
+class _EncodedVarints(dict[bytes, bytes]):
+    """RLP of the numbers in varints. Remembers a bounded number of them: nonces repeat, and gas limits are few."""
+
+    def __missing__(self, varint: bytes) -> bytes:
+        encoded = encode_int(uvarint_value(varint))
+        if len(self) < _REMEMBERED:
+            self[varint] = encoded
         return encoded
 
 
-_TYPE_BYTES = {kind: bytes([kind]) for kind in (1, 2, 4)}
-_FEE_FIELDS = {_LEGACY: 1, 1: 1, 2: 2, 4: 2}
-
-
-def _field_bounds(data: bytes, kind: int, start: int, end: int, creation: str) -> tuple[int, int, int, int]:
-    """Where value (and with it the list's payload) and fees start, and where they end; everything else is checked on the way."""
-    fee_fields = _FEE_FIELDS.get(kind)
-    if fee_fields is None:
-        raise SpanTransactionError(f"transaction type {kind} in a span batch")
-    if kind == 4 and creation == "1":
-        raise SpanTransactionError("a set-code transaction without recipient")
-    prefix = data[start]
-    first = start + 1 if prefix < 0xF8 else start + prefix - 0xF6
-    try:
-        fees = value_end = _integer_end(data, first, end, kind)
-        for _ in range(fee_fields):
-            value_end = _integer_end(data, value_end, end, kind)
-        fees_end = value_end
-        if fees_end < end and data[fees_end] == _EMPTY_STRING:
-            position = fees_end + 1
-        else:
-            is_list, _, position = split(data, fees_end)
-            if is_list:
-                raise RlpDecodingError("a list where the data is expected")
-        if kind != _LEGACY:
-            position = _access_list_end(data, position, end)
-        if kind == 4:
-            position = _authorization_list_end(data, position, end)
-    except RlpDecodingError as error:
-        raise SpanTransactionError(str(error)) from error
-    if position != end:
-        raise SpanTransactionError(f"a transaction's list of type {kind} has too many or too few fields")
-    return first, fees, fees, fees_end
-
-
-def _integer_end(data: bytes, position: int, end: int, kind: int) -> int:
-    """Where the integer at `position` ends; it may be of any size, but for type 4 of at most 256 bits."""
-    if position >= end:
-        raise RlpDecodingError("too few fields")
-    prefix = data[position]
-    if 0 < prefix < 0x80:
-        return position + 1
-    if 0x80 < prefix <= 0xA0:
-        stop = position + prefix - 0x7F
-        leading = data[position + 1] if stop <= end else 0
-        if leading == 0 or (prefix == 0x81 and leading < 0x80):
-            raise RlpDecodingError("an integer that is not in its shortest form, or too long for its list")
-        return stop
-    if prefix == 0x80:
-        return position + 1
-    is_list, start, stop = split(data, position)
-    if is_list or data[start] == 0 or stop > end or kind == 4:
-        raise RlpDecodingError("not an integer in its shortest form")
-    return stop
-
-
-def _access_list_end(data: bytes, position: int, end: int) -> int:
-    if position < end and data[position] == _EMPTY_LIST:
-        return position + 1
-    is_list, _, stop = split(data, position)
-    if not is_list or stop > end:
-        raise RlpDecodingError("the access list is no list within the transaction's list")
-    for entry in decode_list(data[position:stop]):
-        if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list)):
-            raise RlpDecodingError("an access list entry is not an address with a list of keys")
-        if not _is_bytes(entry[0], _ADDRESS_SIZE) or not all(_is_bytes(key, 32) for key in entry[1]):
-            raise RlpDecodingError("an access list entry has fields of other sizes than 20 and 32 bytes")
-    return stop
-
-
-def _authorization_list_end(data: bytes, position: int, end: int) -> int:
-    is_list, _, stop = split(data, position)
-    if not is_list or stop > end:
-        raise RlpDecodingError("the authorization list is no list within the transaction's list")
-    for entry in decode_list(data[position:stop]):
-        if not (isinstance(entry, list) and len(entry) == 6 and _is_bytes(entry[1], _ADDRESS_SIZE)):
-            raise RlpDecodingError("an authorization is not (chain id, address, nonce, y parity, r, s)")
-        for field, size in zip((0, 2, 3, 4, 5), (32, 8, 1, 32, 32), strict=True):
-            to_int(entry[field], size)
-    return stop
-
-
-def _is_bytes(item: Item, size: int) -> bool:
-    return isinstance(item, bytes) and len(item) == size
+_INTEGERS = _EncodedVarints()
 
 
 # ---- encoding ----
 
 
-def encode_span_transactions(transactions: Sequence[bytes], chain_id: int) -> bytes:
-    """The columns of raw transactions (types 0, 1, 2, 4). Raises ValueError for others, and for another chain's."""
-    parts = [_take_apart(raw, chain_id) for raw in transactions]
-    return b"".join((
-        encode_bits(part.to == b"" for part in parts),
-        encode_bits(part.parity for part in parts),
-        *(part.signature for part in parts),
-        *(part.to for part in parts),
-        *(part.rest for part in parts),
-        *(encode_uvarint(part.nonce) for part in parts),
-        *(encode_uvarint(part.gas_limit) for part in parts),
-        encode_bits(part.protected for part in parts if part.protected is not None),
-    ))
+class _Row(NamedTuple):
+    """One transaction, taken apart."""
+
+    creates: bool
+    parity: int
+    signature: bytes
+    recipient: bytes
+    data: bytes
+    nonce: int
+    gas_limit: int
+    protected: bool = False
 
 
-class _Parts:
-    """One transaction, taken apart. `protected` is None for all but legacy transactions."""
+def transpose_transactions(transactions: Iterable[bytes], chain_id: int) -> TransactionColumns:
+    """The columns of raw transactions, as op-batcher makes them; the inverse of `assemble_transactions`.
 
-    def __init__(
-        self, nonce: Item, gas_limit: Item, to: Item, parity: int, r: Item, s: Item, rest: bytes, protected: bool | None = None
-    ) -> None:
-        self.nonce, self.gas_limit, self.to = to_int(nonce, 8), to_int(gas_limit, 8), to_bytes(to)
-        self.parity = bool(parity)
-        self.signature = to_bytes(r).rjust(32, b"\0") + to_bytes(s).rjust(32, b"\0")
-        self.rest = rest
-        self.protected = protected
+    Raises ValueError for what a span batch cannot hold: other types than 0, 1, 2, 4 and 0x7d, and another chain's transactions.
+    """
+    rows = [_take_apart(raw, chain_id) for raw in transactions]
+    return TransactionColumns(
+        contract_creation_bits=_bits(row.creates for row in rows),
+        y_parity_bits=_bits(row.parity == 1 for row in rows),
+        signatures=b"".join(row.signature for row in rows),
+        recipients=b"".join(row.recipient for row in rows),
+        data=tuple(row.data for row in rows),
+        nonces=tuple(encode_uvarint(row.nonce) for row in rows),
+        gas_limits=tuple(encode_uvarint(row.gas_limit) for row in rows),
+        protected_bits=_bits(row.protected for row in rows if row.data[0] >= _EMPTY_LIST),
+    )
 
 
-def _take_apart(raw: bytes, chain_id: int) -> _Parts:
-    kind = _LEGACY if raw[:1] >= b"\xc0" else raw[0]
-    if kind == _LEGACY:
-        nonce, gas_price, gas, to, value, data, v, r, s = decode_list(raw)
+def _bits(flags: Iterable[bool]) -> int:
+    return text_to_bits("".join("1" if flag else "0" for flag in flags))
+
+
+def _take_apart(raw: bytes, chain_id: int) -> _Row:
+    if not raw:
+        raise ValueError("an empty transaction in a span batch")
+    if raw[0] == _POST_EXECUTION:
+        return _Row(True, 0, bytes(SIGNATURE_SIZE), b"", raw, 0, 0)
+    if raw[0] >= _EMPTY_LIST:
+        nonce, gas_price, gas_limit, to, value, data, v, r, s = _fields(raw, 9)
         number = to_int(v, 32)
         if number not in (27, 28, chain_id * 2 + 35, chain_id * 2 + 36):
             raise ValueError(f"a legacy transaction with v {number} in a span batch of chain {chain_id}")
-        protected = number >= 35
-        parity = (number - 35) % 2 if protected else number - 27
-        return _Parts(nonce, gas, to, parity, r, s, _encode_fields([value, gas_price, data]), protected)
-    if kind not in _TYPE_BYTES:
-        raise ValueError(f"transaction type {kind} in a span batch")
-    chain, nonce, *middle, y_parity, r, s = decode_list(raw[1:])
-    if to_int(chain, 32) != chain_id:
-        raise ValueError(f"a transaction of chain {to_int(chain, 32)} in a span batch of chain {chain_id}")
-    fees, (gas, to, value, *others) = middle[: _FEE_FIELDS[kind]], middle[_FEE_FIELDS[kind] :]
-    rest = _TYPE_BYTES[kind] + _encode_fields([value, *fees, *others])
-    return _Parts(nonce, gas, to, to_int(y_parity, 1), r, s, rest)
+        parity, kind, rest = 1 - number % 2, b"", [value, gas_price, data]
+        protected = number > 28
+    elif raw[0] in _FEE_FIELDS:
+        fee_count = _FEE_FIELDS[raw[0]]
+        chain, nonce, *middle, y_parity, r, s = _fields(raw[1:], {1: 11, 2: 12, 4: 13}[raw[0]])
+        if to_int(chain, 32) != chain_id:
+            raise ValueError(f"a transaction of chain {to_int(chain, 32)} in a span batch of chain {chain_id}")
+        gas_limit, to, value, *lists = middle[fee_count:]
+        parity, kind, rest = to_int(y_parity, 1), raw[:1], [value, *middle[:fee_count], *lists]
+        protected = True
+    else:
+        raise ValueError(f"transaction type {raw[0]} in a span batch")
+    signature = b"".join(to_int(number, 32).to_bytes(32, "big") for number in (r, s))
+    recipient = to_bytes(to)
+    return _Row(not recipient, parity, signature, recipient, kind + encode(rest), to_int(nonce, 8), to_int(gas_limit, 8), protected)
 
 
-def _encode_fields(items: list[Item]) -> bytes:
-    return encode_list(encode(item) for item in items)
+def _fields(encoded: bytes, count: int) -> list[Item]:
+    fields = decode_list(encoded)
+    if len(fields) != count:
+        raise ValueError(f"{len(fields)} fields in a transaction, not {count}")
+    return fields

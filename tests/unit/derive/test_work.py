@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.derive.network import Network
-from trinode.derive import batch_queue
+from trinode.derive import batch_check, batch_queue
 from trinode.derive.drops import DropReason
 from trinode.protocol.batch import encode_singular_batch
 from trinode.protocol.channel import ChannelCompression, compress_channel
@@ -17,9 +17,9 @@ from trinode.rollup.fork import Fork
 
 def test_batches_of_the_future_are_not_checked_again_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = 0
-    check = batch_queue.check_singular_batch
+    check = batch_check.check_singular_batch
 
-    def counted(*arguments: Any) -> batch_queue.Verdict:
+    def counted(*arguments: Any) -> batch_check.Verdict:
         nonlocal checks
         checks += 1
         return check(*arguments)
@@ -51,3 +51,9 @@ def test_what_brotli_held_back_before_damage_counts() -> None:
     data = compress_channel([encode_singular_batch(network.batch(1)), encode_singular_batch(large)], ChannelCompression.BROTLI, 1)
     network.include(*network.frames(data[:-1] + b"\xff\xff\xff"))
     network.assert_safe(1)
+
+
+def test_an_empty_channel_is_not_dropped_in_silence() -> None:
+    network = Network()
+    network.include(*network.channel([]))
+    assert network.drops == {DropReason.BAD_CHANNEL: 1}

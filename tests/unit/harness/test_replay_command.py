@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+
 from harness.cli import main
 
 ROOT = Path(__file__).parent.parent.parent.parent
