@@ -131,7 +131,13 @@ def compare_seed(program: Path, source: str, seed: int, path: Path) -> tuple[str
 @click.option("--runs", type=int, help="Stop after so many recordings.")
 @click.option("--seconds", type=float, help="Stop after so much time.")
 @click.option("--source", type=click.Choice([*SOURCES, "both"]), default="both", show_default=True, help="Whose generator makes up the L1s.")
-@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), default=Path("differences"), show_default=True, help="Folder for recordings that differ.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("differences"),
+    show_default=True,
+    help="Folder for recordings that differ.",
+)
 def compare(seed: int, runs: int | None, seconds: float | None, source: str, keep: Path) -> None:
     """Derive made-up L1s here and with op-node's own pipeline (`op-node-derive` in TRINODE_PEERS or on PATH); report every difference.
 

@@ -23,7 +23,7 @@ from trinode.protocol.blob import BLOB_SIZE, encode_blob
 from trinode.protocol.channel import BROTLI_VERSION, ChannelCompression, compress_channel
 from trinode.protocol.frame import CHANNEL_ID_SIZE, Frame, encode_frames
 from trinode.protocol.rlp_codec import encode_bytes
-from trinode.protocol.span_batch_transactions import encode_uvarint
+from trinode.protocol.span_batch_fields import encode_uvarint
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.fork import SCHEDULED_FORKS, Fork
 

@@ -13,7 +13,13 @@ from tests.shared import shared
 pytestmark = pytest.mark.peers
 
 SEEDS = range(1, 13)
-RECORDINGS = ["forks-regolith-to-karst", "steady-karst", "window-expiry-and-garbage", "window-expiry-and-garbage-fjord", "op-mainnet-regolith-109279674"]
+RECORDINGS = [
+    "forks-regolith-to-karst",
+    "steady-karst",
+    "window-expiry-and-garbage",
+    "window-expiry-and-garbage-fjord",
+    "op-mainnet-regolith-109279674",
+]
 
 
 @pytest.fixture

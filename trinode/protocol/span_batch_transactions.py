@@ -18,8 +18,7 @@ from typing import NamedTuple, TypeAlias
 from trinode.protocol.batch import BatchDecodingError
 from trinode.protocol.rlp_codec import Item, RlpDecodingError, decode_list, encode, encode_bytes, encode_int, split, to_bytes, to_int
 from trinode.protocol.span_batch_columns import RECIPIENT_SIZE, SIGNATURE_SIZE, TransactionColumns
-from trinode.protocol.span_batch_fields import bits_to_text, text_to_bits, uvarint_value
-from trinode.protocol.span_batch_fields import encode_uvarint as encode_uvarint  # harness imports it from here
+from trinode.protocol.span_batch_fields import bits_to_text, encode_uvarint, text_to_bits, uvarint_value
 
 _CHUNK = 4096  # transactions put together at once: bounds what is held beside input and output
 _POST_EXECUTION = 0x7D
