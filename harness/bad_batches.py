@@ -22,32 +22,34 @@ OriginHash = Callable[[int], Hash32 | None]
 _DEPOSIT, _POST_EXECUTION = b"\x7e", b"\x7d"
 _CHECK_START = 60  # a span's prefix lies in so many bytes, whatever its numbers
 _LARGE = 2**64 - 1
+_OTHERS = 0.05  # chance of another batch to be broken too
 
 
 class BadBatches:
-    """Encodes blocks as a batcher does, but breaks each batch with the given `chance`.
-
-    `history`: all blocks sequenced so far, in order, for overlaps and repetitions.
-    """
+    """Encodes blocks as a batcher does, but breaks one of the batches, and now and then others."""
 
     def __init__(
-        self, config: RollupConfig, random: Random, chance: float, *, maker: TransactionMaker, origin_hash: OriginHash
+        self, config: RollupConfig, random: Random, *, maker: TransactionMaker, origin_hash: OriginHash
     ) -> None:
         self._config = config
         self._random = random
-        self._chance = chance
         self._maker = maker
         self._origin_hash = origin_hash
 
     def encode(
         self, blocks: Sequence[BatcherBlock], span_blocks: int | None, history: Sequence[BatcherBlock]
     ) -> list[bytes]:
-        """The batches with their type byte, like `batcher.encode_batches`."""
+        """The batches with their type byte, like `batcher.encode_batches`.
+
+        `history`: all blocks sequenced so far, in order, for overlaps and repetitions.
+        """
         batches: list[bytes] = []
         step = span_blocks or 1
-        for start in range(0, len(blocks), step):
+        starts = range(0, len(blocks), step)
+        chosen = self._random.choice(starts) if starts else 0
+        for start in starts:
             group = list(blocks[start : start + step])
-            broken = self._random.random() < self._chance
+            broken = start == chosen or self._random.random() < _OTHERS
             if span_blocks is None:
                 block = group[0].batch
                 batches += self._bad_singular(block, history) if broken else [encode_singular_batch(block)]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from random import Random
 from typing import NamedTuple
 
 from harness.bad_batches import BadBatches
-from harness.batcher import BatcherAccount, BatcherBlock, BatcherSettings, encode_channel, pack_frames
+from harness.batcher import BatcherAccount, BatcherBlock, BatcherSettings, encode_batches, encode_channel, pack_frames
 from harness.damage import Damage
 from harness.fake_l1 import FakeL1, L1Transaction
 from harness.sequencer import SequencedBlock
@@ -25,6 +26,7 @@ from trinode.rollup.fork import Fork
 
 BLOBS_OF_OTHERS = 3
 """Blobs in an L1 block that are not the batcher's."""
+_INTENSITIES = (0.05, 0.3, 0.9)  # chance of each frame of a damaged channel to be hit
 _BLOCKS_PER_CHANNEL = 4  # L1 blocks that a channel is spread over at most
 
 
@@ -36,25 +38,28 @@ class PostingOptions(NamedTuple):
     payloads_per_block: int | None = None
     interleave: bool = False
     disorder: bool = False
-    damage: Damage = Damage()
+    chaos: float = 0.0
+    batch_chaos: float = 0.0
 
 
 class _Waiting(NamedTuple):
     payload: bytes
     settings: BatcherSettings
+    late: bool = False
+    from_stranger: bool = False
 
 
 class Poster:
     """A queue of payloads for the inbox."""
 
     def __init__(
-        self, config: RollupConfig, l1: FakeL1, random: Random, options: PostingOptions, batches: BadBatches
+        self, config: RollupConfig, l1: FakeL1, random: Random, options: PostingOptions, bad_batches: BadBatches
     ) -> None:
         self._config = config
         self._l1 = l1
         self._random = random
         self._options = options
-        self._batches = batches
+        self._bad_batches = bad_batches
         self._queue: list[_Waiting] = []
         self._late: list[_Waiting] = []
         self._per_block = 0
@@ -116,13 +121,28 @@ class Poster:
         before = [_batcher_block(block) for block in history]
         batches = []
         for span_blocks, group in self._groups(blocks, settings):
-            batches += self._batches.encode([_batcher_block(block) for block in group], span_blocks, before)
+            taken = [_batcher_block(block) for block in group]
+            if self._random.random() < self._options.batch_chaos:
+                batches += self._bad_batches.encode(taken, span_blocks, before)
+            else:
+                batches += encode_batches(self._config, taken, span_blocks)
         frames = encode_channel(settings, self._random.randbytes(CHANNEL_ID_SIZE), batches)
-        frames = self._options.damage.frames(frames, self._random)
+        damage = self._damage()
+        frames = damage.frames(frames, self._random)
         if self._options.disorder and not ordered:
             self._random.shuffle(frames)
-        payloads = self._options.damage.payloads(pack_frames(frames, settings.frames_per_payload), self._random)
-        return [_Waiting(payload, settings) for payload in payloads]
+        payloads = damage.payloads(pack_frames(frames, settings.frames_per_payload), self._random)
+        random = self._random
+        return [
+            _Waiting(payload, settings, random.random() < damage.delay, random.random() < damage.stranger)
+            for payload in payloads
+        ]
+
+    def _damage(self) -> Damage:
+        """What happens to a channel: to most of them nothing, to the others a little or a lot."""
+        if self._random.random() >= self._options.chaos:
+            return Damage()
+        return Damage.everything(self._random.choice(_INTENSITIES))
 
     def _groups(
         self, blocks: Sequence[SequencedBlock], settings: BatcherSettings
@@ -162,28 +182,24 @@ class Poster:
         """The transactions for an L1 block of that time; all that waits if `flush`."""
         count = len(self._queue) if flush else self._per_block
         waiting, self._queue = self._late + self._queue[:count], self._queue[count:]
-        self._late = [item for item in waiting if self._random.random() < self._options.damage.delay]
+        self._late = [item._replace(late=False) for item in waiting if item.late]
         schedule = self._l1.chain_config.blob_schedule_at(l1_timestamp)
         ecotone = self._config.is_active(Fork.ECOTONE, l1_inclusion_timestamp=l1_timestamp)
         room = schedule.max - BLOBS_OF_OTHERS if schedule is not None and ecotone else 0
         sent: list[L1Transaction] = []
-        run: list[_Waiting] = []
-        for item in [*(item for item in waiting if item not in self._late), None]:
-            if run and (item is None or run[-1].settings != item.settings):
-                sender = stranger if self._random.random() < self._options.damage.stranger else account
-                transactions = _transactions(run, sender, room)
-                room -= sum(len(tx.blobs) for tx in transactions)
-                sent += transactions
-                run = []
-            if item is not None:
-                run.append(item)
+        on_time = [item for item in waiting if not item.late]
+        for (from_stranger, settings), run in groupby(on_time, key=lambda item: (item.from_stranger, item.settings)):
+            payloads = [item.payload for item in run]
+            transactions = _transactions(payloads, settings, stranger if from_stranger else account, room)
+            room -= sum(len(tx.blobs) for tx in transactions)
+            sent += transactions
         return sent
 
 
-def _transactions(run: list[_Waiting], sender: BatcherAccount, room: int) -> list[L1Transaction]:
-    """The payloads, of the same settings, in blobs as far as there is `room` for blobs in the L1 block, and then as
-    calldata."""
-    settings, payloads = run[0].settings, [item.payload for item in run]
+def _transactions(
+    payloads: list[bytes], settings: BatcherSettings, sender: BatcherAccount, room: int
+) -> list[L1Transaction]:
+    """The payloads in blobs, as far as there is `room` for blobs in the L1 block, and then as calldata."""
     in_blobs = 0 if settings.blobs_per_transaction is None else room
     sent = sender.send(payloads[:in_blobs], settings)
     return sent + sender.send(payloads[in_blobs:], replace(settings, blobs_per_transaction=None))

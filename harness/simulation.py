@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from harness.bad_batches import BadBatches
 from harness.batcher import BatcherAccount, BatcherBlock, BatcherSettings, address_of, encode_payloads
-from harness.damage import Damage
 from harness.fake_execution import FakeExecution
 from harness.fake_l1 import L1Transaction
 from harness.follower import Follower
@@ -78,11 +77,10 @@ class Simulation:
             payloads_per_block=scenario.payloads_per_block,
             interleave=scenario.interleave,
             disorder=scenario.disorder,
-            damage=Damage.everything(scenario.chaos),
+            chaos=scenario.chaos,
+            batch_chaos=scenario.batch_chaos,
         )
-        bad = BadBatches(
-            config, self._stream("bad batches"), scenario.batch_chaos, maker=maker, origin_hash=self._origin_hash
-        )
+        bad = BadBatches(config, self._stream("bad batches"), maker=maker, origin_hash=self._origin_hash)
         return Poster(config, self.l1, self._stream("batcher"), options, bad)
 
     def _stream(self, actor: str) -> Random:

@@ -87,7 +87,8 @@ def test_since_holocene_frames_come_in_order(fork: Fork, seed: int, data: st.Dat
 def wrong_transactions(draw: st.DrawFn, network: ObservedNetwork, fork: Fork, blocks: list[SequencedBlock]) -> list[L1Transaction]:
     packed = [BatcherBlock(block.batch, block.sequence_number) for block in blocks]
     transactions = []
-    for payload in draw(any_payloads(network.config, packed)):
+    pieces = draw(st.lists(any_payloads(network.config, packed), min_size=1, max_size=3))
+    for payload in (payload for piece in pieces for payload in piece):
         if fork >= Fork.ECOTONE and draw(st.booleans()):
             transactions.append(network.account.raw_blobs([draw(any_blobs(payload))], calldata=draw(st.sampled_from((b"", b"\x00")))))
         else:

@@ -221,17 +221,10 @@ def test_damage_follows_the_seed() -> None:
 # ---- bad batches ----
 
 
-def bad(rollup: RollupConfig, seed: int, chance: float) -> BadBatches:
+def bad(rollup: RollupConfig, seed: int) -> BadBatches:
     random = Random(seed)
     maker = TransactionMaker(L2_CHAIN_ID, random)
-    return BadBatches(rollup, random, chance, maker=maker, origin_hash=lambda number: bytes([number % 256]) * 32)
-
-
-@pytest.mark.parametrize("span_blocks", [None, 1, 4])
-def test_without_chance_batches_are_right(span_blocks: int | None) -> None:
-    rollup = config()
-    wanted = blocks(rollup, 9)
-    assert bad(rollup, 0, 0.0).encode(wanted, span_blocks, wanted) == encode_batches(rollup, wanted, span_blocks)
+    return BadBatches(rollup, random, maker=maker, origin_hash=lambda number: bytes([number % 256]) * 32)
 
 
 @pytest.mark.parametrize("span_blocks", [None, 4])
@@ -241,7 +234,7 @@ def test_bad_batches_are_many_and_can_be_posted(span_blocks: int | None) -> None
     right = encode_batches(rollup, history[4:], span_blocks)
     seen = set()
     for seed in range(60):
-        batches = bad(rollup, seed, 1.0).encode(history[4:], span_blocks, history)
+        batches = bad(rollup, seed).encode(history[4:], span_blocks, history)
         assert batches != right
         frames = encode_channel(BatcherSettings(level=1), CHANNEL, batches)
         channel = b"".join(frame.data for frame in frames)

@@ -36,14 +36,14 @@ ENCODINGS = {
 CHAOS = Scenario(
     l1_blocks=40,
     forks={fork.label: 0 for fork in FORKS},
-    seq_window=12,
+    seq_window=20,
+    max_origin_lag=2,
     batcher=BatcherSpec(vary=True),
     submit_every=2,
-    payloads_per_block=2,
     config_every=5,
     change_batcher=True,
     strays=True,
-    chaos=0.15,
+    chaos=0.3,
     batch_chaos=0.3,
     reorg_every=13,
     reorg_depth=3,
@@ -255,7 +255,7 @@ def test_a_bad_specification_is_named(settings: list[str], message: str, tmp_pat
 
 
 def test_a_specification_that_is_no_json_is_named() -> None:
-    with pytest.raises(ScenarioError, match="malformed"):
+    with pytest.raises(ScenarioError, match="truncated"):
         parse_scenario(b"{")
     assert parse_scenario(b"{}") == Scenario()
 
