@@ -129,7 +129,8 @@ class BadBatches:
         if kind == 6:
             return [encode_span(self._config, self._wrong_block(blocks))]
         if kind == 7:  # the first blocks are missing: in the future
-            return [encode_span(self._config, blocks[self._random.randrange(len(blocks)) :])]
+            first = self._random.randint(min(1, len(blocks) - 1), len(blocks) - 1)
+            return [encode_span(self._config, blocks[first:])]
         if kind == 8:
             return [right, right]
         if kind == 9:

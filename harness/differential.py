@@ -28,9 +28,9 @@ from trinode.rollup.l2_block import L2Block
 PROGRAM = "op-node-derive"
 TIMEOUT = 60
 """Seconds for one run of the program."""
-OWN_STOPS = ("temporary:", "unsupported:", "reset_loop:", "unknown batch validity type: 4")
-"""Why the program stops although derivation could go on: its limits on repetition, what its simulated L1 lacks, and one defect of op-node:
-with Holocene in the same L1 gap as Granite, its old batch queue does not know the verdict "past" that Holocene's clock gives."""
+OWN_STOPS = ("temporary:", "unsupported:", "reset_loop:", "unknown batch validity type: 4", "invalid FlushChannel call")
+"""Why the program stops although derivation could go on: its limits on repetition, what its simulated L1 lacks, and a defect of op-node:
+with Holocene in the same L1 gap as Granite its old batch queue stays, which does not know the verdict "past", nor how to flush a channel."""
 GENERATE_TIMEOUT = 10
 """Seconds for its generator: some specifications make it build without end."""
 
@@ -77,6 +77,9 @@ def derive_there(program: Path, recording: Path, invalid: Sequence[int] = (), *,
     if reject_undecodable:
         command.append("--reject-undecodable")
     result = subprocess.run([*command, str(recording)], capture_output=True, timeout=TIMEOUT, check=False)
+    panic = next((line for line in result.stderr.decode().splitlines() if line.startswith("panic:")), None)
+    if panic is not None:
+        return Derivation([], panic)  # what it had derived until then is lost with it
     if result.returncode not in (0, 1):
         raise subprocess.CalledProcessError(result.returncode, command, result.stdout, result.stderr)
     lines, stopped = [], None

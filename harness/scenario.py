@@ -78,11 +78,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `missed_slot_chance`: of an L1 block to come one or more block times late. `l1_forks`: shanghai, cancun, prague,
     osaka, bpo1, bpo2. `payloads_per_block`: at most so many of a channel in one L1 block, so that it spans several
     (None: all in one). `interleave`, `disorder`: before Holocene, two channels at once, frames in any order. `strays`:
-    transactions that are not batcher data but look like it. `chaos`: of a channel to have frames damaged, lost or moved.
-    `batch_chaos`: of a channel to have batches that break a rule. `outage_every`: the batcher is silent for longer than
-    the sequencing window.
-    `finalized_lag`: L1 blocks, for labels. `omit_receipts`: where no log is of use. `invalid_blocks`,
-    `reject_undecodable`: the engine's; a replay must be told the same.
+    transactions that are not batcher data but look like it. `chaos`: of a channel to have frames damaged, lost or
+    moved. `batch_chaos`: of a channel to have batches that break a rule. `outage_every`: the batcher is silent for
+    longer than the sequencing window. `finalized_lag`: L1 blocks, for labels. `omit_receipts`: where no log is of use.
+    `invalid_blocks`, `reject_undecodable`: the engine's; a replay must be told the same.
     """
 
     name: str = "generated"

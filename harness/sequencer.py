@@ -209,7 +209,7 @@ class Sequencer:
         return self.chain[-1]
 
     def _forced_origin(self, timestamp: int) -> L1Block:
-        """The L1 origin of the empty block that derivation makes where batches are missing: the next, if time allows."""
+        """The L1 origin of the empty block that derivation makes where batches lack: the next, if time allows."""
         current = self.l1.by_hash[self.head.ref.l1_origin.hash]
         following = self.l1.by_number(current.header.number + 1)
         return following if following is not None and following.header.timestamp <= timestamp else current

@@ -35,10 +35,7 @@ def decoded(data: bytes, chain_id: int) -> Iterator[SingularBatch | SpanBatch]:
     """The batches of a signed batcher transaction, of its data, or of a bare channel."""
     if data[0] == 2:
         data = decode_transaction(data).data
-    if data[0] == 0:
-        channel = b"".join(frame.data for frame in decode_frames(data))
-    else:
-        channel = data
+    channel = b"".join(frame.data for frame in decode_frames(data)) if data[0] == 0 else data
     for batch in read_batches(channel, brotli_allowed=True, max_rlp_bytes=MAX_RLP_BYTES):
         if batch[0] == SPAN_BATCH_TYPE:
             yield decode_span_batch(batch[1:], block_time=2, genesis_timestamp=0, chain_id=chain_id)

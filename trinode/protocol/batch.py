@@ -1,4 +1,4 @@
-"""Batches: what a sequencer puts on L1 for one L2 block, or for a span of them (specification: derivation, "Batch Format")."""
+"""Batches: what batchers put on L1 for one L2 block or for many (specification: derivation, "Batch Format")."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BatchDecodingError(DecodingError):
 
 
 class SingularBatch(NamedTuple):
-    """One L2 block. `epoch_number`, `epoch_hash`: its L1 origin; `timestamp` in seconds (both uint64); transactions raw."""
+    """One L2 block. `epoch_number` (uint64), `epoch_hash`: its L1 origin; `timestamp`: seconds (uint64)."""
 
     parent_hash: Hash32
     epoch_number: int
@@ -38,7 +38,10 @@ class SingularBatch(NamedTuple):
 
 
 def decode_singular_batch(payload: bytes) -> SingularBatch:
-    """The batch in `payload`, which comes after the type byte; what follows its list is ignored. Raises BatchDecodingError."""
+    """The batch in `payload`, which is what comes after the type byte; what follows its list is ignored.
+
+    Raises BatchDecodingError.
+    """
     try:
         _, _, end = split(payload, 0)
         fields = decode_list(payload[:end])

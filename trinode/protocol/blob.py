@@ -1,10 +1,11 @@
 """How batcher data lies in a blob (specification: ecotone/derivation, "Blob Encoding").
 
-A blob is 4,096 field elements of 32 bytes that must stay below the field's modulus, so that the top two bits of each are zero. Four elements
-make a round: their 4 x 31 lower bytes, and three bytes (x, y, z) out of the 4 x 6 usable bits on top. The first round loses four bytes to
-the encoding version and the length of the data.
+A blob is 4,096 field elements of 32 bytes that must stay below the field's modulus, so that the top two bits of each
+are zero. Four elements make a round: their 4 x 31 lower bytes, and three bytes (x, y, z) out of the 4 x 6 usable bits
+on top. The first round loses four bytes to the encoding version and the length of the data.
 
-All 1,024 rounds are done at once. In the data, x, y and z lie where the blob has the top bytes of the second, third and fourth element:
+All 1,024 rounds are done at once. In the data, x, y and z lie where the blob has the top bytes of the second, third and
+fourth element:
 
     blob   top1 31 bytes top2 31 bytes top3 31 bytes top4 31 bytes    (128 bytes a round)
     data        31 bytes   x  31 bytes   y  31 bytes   z  31 bytes    (127 bytes a round)

@@ -1,7 +1,8 @@
-"""Channels: compressed streams of batches (specification: derivation, "Channel Format"; fjord/derivation, "Brotli Channel Compression").
+"""Channels: compressed streams of batches (specification: derivation, "Channel Format"; fjord/derivation, "Brotli
+Channel Compression").
 
-Decoding streams: what can be read before a truncation, damage or the size limit counts. It inflates only as far as the reader asks, so that
-a decompression bomb costs no more than the limit allows, a piece at a time.
+Decoding streams: what can be read before a truncation, damage or the size limit counts. It inflates only as far as the
+reader asks, so that a decompression bomb costs no more than the limit allows, a piece at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from itertools import islice
 import brotli
 
 from trinode.protocol.errors import DecodingError
-from trinode.protocol.inflate import TRUNCATED, WHOLE, Piece, ZlibError, inflate_brotli, inflate_zlib, inflate_zlib_exactly
+from trinode.protocol.inflate import (
+    TRUNCATED,
+    WHOLE,
+    Piece,
+    ZlibError,
+    inflate_brotli,
+    inflate_zlib,
+    inflate_zlib_exactly,
+)
 from trinode.protocol.rlp_codec import encode_bytes
 
 BROTLI_VERSION = 1
@@ -35,7 +44,8 @@ class ChannelCompression(Enum):
 def read_batches(channel: bytes, *, brotli_allowed: bool, max_rlp_bytes: int) -> Iterator[bytes]:
     """Yield the batches of a channel, type byte included, inflating no further than the reader asks.
 
-    `max_rlp_bytes` of inflated data are looked at. Raises ChannelDecodingError where the channel is damaged; the batches before it hold.
+    `max_rlp_bytes` of inflated data are looked at. Raises ChannelDecodingError where the channel is damaged; the
+    batches before that hold.
     """
     count = 0
     try:
@@ -92,8 +102,9 @@ def _inflate(channel: bytes, *, brotli_allowed: bool) -> Iterator[Piece]:
 class _Reader:
     """Takes bytes off the pieces of inflated data.
 
-    op-node's buffer is imitated in one respect: what it has buffered (4,096 bytes at most, within one piece) can be read although the data is
-    damaged behind it, but a larger read goes past the buffer, and fails if it takes the very last bytes before damage.
+    op-node's buffer is imitated in one respect: what it has buffered (4,096 bytes at most, within one piece) can be
+    read although the data is damaged behind it, but a larger read goes past the buffer, and fails if it takes the very
+    last bytes before damage.
     """
 
     def __init__(self, pieces: Iterator[Piece]) -> None:

@@ -1,8 +1,9 @@
 """A slow decoder of raw deflate streams (RFC 1951), for those that zlib finds damaged or too short.
 
-Which bytes before the damage count decides which batches a channel has, and there op-node's decoder (Go's compress/flate) differs from zlib: it gives
-everything up to the symbol that is wrong; at the end of the input it wants as many bits as the end-of-block code has before it reads
-any symbol, and so misses up to 14 bits of symbols; it takes a code length code with one symbol, and a literal code without end of block.
+Which bytes before the damage count decides which batches a channel has, and there op-node's decoder (Go's
+compress/flate) differs from zlib. It gives everything up to the symbol that is wrong. At the end of the input it wants
+as many bits as the end-of-block code has before it reads any symbol, and so misses up to 14 bits of symbols. It takes a
+code of code lengths with a single symbol, and a literal code without end of block.
 """
 
 from __future__ import annotations
@@ -35,21 +36,19 @@ class _Code:
     """A Huffman code. `shortest`: bits that are needed before a symbol is looked for."""
 
     def __init__(self, lengths: Sequence[int]) -> None:
-        used = [length for length in lengths if length]
-        self.shortest = min(used, default=0)
+        used = sorted((length, symbol) for symbol, length in enumerate(lengths) if length)
+        self.shortest = used[0][0] if used else 0
         self.fast = [0] * (1 << _FAST_BITS)  # by the next bits: length << 9 | symbol
         self._long: dict[int, int] = {}  # the same for longer codes, by 1 << length | bits
-        longest = max(used, default=0)
-        space = sum(1 << longest - length for length in used)
+        longest = used[-1][0] if used else 0
+        space = sum(1 << longest - length for length, _ in used)
         if used and space != 1 << longest and not len(used) == longest == 1:
             raise DeflateError("a code is not complete")
-        code = 0
-        for length in range(1, longest + 1):
-            code <<= 1
-            for symbol, its_length in enumerate(lengths):
-                if its_length == length:
-                    self._add(length, int(f"{code:0{length}b}"[::-1], 2), symbol)
-                    code += 1
+        code, previous = 0, self.shortest
+        for length, symbol in used:
+            code <<= length - previous
+            self._add(length, int(f"{code:0{length}b}"[::-1], 2), symbol)
+            code, previous = code + 1, length
 
     def _add(self, length: int, reversed_code: int, symbol: int) -> None:
         entry = length << _FAST_BITS | symbol
@@ -82,7 +81,10 @@ class Deflate:
         self._given = 0
 
     def pieces(self) -> Iterator[tuple[bytes, bool]]:
-        """The output, in pieces of any size, and whether the stream asks to give it at once (an empty stored block). Raises DeflateError."""
+        """The output in pieces of any size, and whether the stream asks to give it at once (an empty stored block).
+
+        Raises DeflateError.
+        """
         try:
             final = False
             while not final:

@@ -1,4 +1,5 @@
-"""Frames: pieces of channels as batcher transactions carry them (specification: derivation, "Frame Format" and "Batcher Transaction Format")."""
+"""Frames: pieces of channels as batcher transactions carry them (specification: derivation, "Frame Format" and "Batcher
+Transaction Format")."""
 
 from __future__ import annotations
 
@@ -31,7 +32,10 @@ class Frame(NamedTuple):
 
 
 def decode_frames(data: bytes) -> list[Frame]:
-    """The frames of one batcher transaction (or blob), at least one. Raises FrameDecodingError: then none of them counts."""
+    """The frames of one batcher transaction (or blob), at least one.
+
+    Raises FrameDecodingError: then none of them counts.
+    """
     if not data:
         raise FrameDecodingError("no data")
     if data[0] != DERIVATION_VERSION:
@@ -41,13 +45,13 @@ def decode_frames(data: bytes) -> list[Frame]:
     while offset < size:
         start = offset + _HEADER_SIZE
         if start > size:
-            raise FrameDecodingError(f"frame {len(frames)}: {size - offset} bytes where a header of {_HEADER_SIZE} is expected")
+            raise FrameDecodingError(f"frame {len(frames)}: {size - offset} bytes, a header has {_HEADER_SIZE}")
         length = int.from_bytes(data[start - 4 : start], "big")
         if length > MAX_FRAME_LENGTH:
             raise FrameDecodingError(f"frame {len(frames)}: {length} bytes of data, at most {MAX_FRAME_LENGTH}")
         end = start + length
         if end >= size:
-            raise FrameDecodingError(f"frame {len(frames)}: {length} bytes of data and is_last announced, {size - start} there")
+            raise FrameDecodingError(f"frame {len(frames)}: {length} bytes of data and is_last, {size - start} there")
         if data[end] > 1:
             raise FrameDecodingError(f"frame {len(frames)}: is_last is {data[end]}")
         number = int.from_bytes(data[start - 6 : start - 4], "big")

@@ -1,11 +1,12 @@
-"""Inflating channels piece by piece, as the readers do that op-node puts in a row (specification: derivation, "Channel Format").
+"""Inflating channels piece by piece, as op-node's readers do (specification: derivation, "Channel Format").
 
-The specification says that what comes before damage counts; which bytes these are is decided by the readers' buffers. op-node reads a channel
-through Go's zlib or a Go port of brotli, and that through a buffer of 4,096 bytes. The decoders here give the same pieces:
+What comes before damage counts, and which bytes these are is decided by the readers' buffers. op-node reads a channel
+through Go's zlib or a Go port of brotli, and that through a buffer of 4,096 bytes. The decoders here give the same
+pieces:
 
 - zlib: whenever its window of 32 KiB is full, at the end, and at damage, with everything decoded until there.
-- brotli: what each chunk of input decodes to, but at damage only what the ring buffer had to let go: all that was decoded from the chunk
-  with the damage is lost, even whole batches.
+- brotli: what each chunk of input decodes to, but at damage only what the ring buffer had to let go: all else that was
+  decoded from the chunk with the damage is lost, even whole batches.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class ZlibError(Exception):
 
 
 def inflate_zlib(channel: bytes) -> Iterator[Piece]:
-    """The data of a zlib stream that is in order. Raises ZlibError if it is not; what came before is right then, but not all.
+    """The data of a zlib stream that is in order. Raises ZlibError if it is not; what was given before holds.
 
     Each piece is held back until zlib has read on: the very last bytes before damage may be lost on op-node's reader.
     """
@@ -100,7 +101,8 @@ def inflate_zlib_exactly(channel: bytes) -> Iterator[Piece]:
 
 def _zlib_start(channel: bytes) -> tuple[int, str]:
     """Where the deflate stream starts, or what is wrong."""
-    if len(channel) < 2 or channel[0] & 0x0F != _DEFLATE or channel[0] >> 4 > 7 or (channel[0] << 8 | channel[1]) % 31:
+    header = int.from_bytes(channel[:2], "big")
+    if len(channel) < 2 or channel[0] & 0x0F != _DEFLATE or channel[0] >> 4 > 7 or header % 31:
         return 0, "not a zlib header"
     if not channel[1] & 0x20:
         return 2, WHOLE
@@ -140,18 +142,19 @@ def _brotli_output(inflate: brotli.Decompressor, data: bytes) -> Iterator[bytes]
 
 
 def _brotli_chunks(size: int) -> Iterator[tuple[int, int]]:
+    """The chunks of a channel of `size` bytes, by where they start and end."""
     first, step = _BROTLI_CHUNKS
-    starts = range(first, size, step)
     if size > 1:
         yield 1, min(first, size)
-    for start in starts:
+    for start in range(first, size, step):
         yield start, min(start + step, size)
 
 
 def _brotli_damage(channel: bytes, start: int, given: int, error: str) -> Piece:
-    """What a reader still gets of the chunk at `start`, of which `given` bytes of output and all before it have been read.
+    """What a reader still gets out of the damaged chunk at `start`, when it has `given` bytes of output.
 
-    The decoder throws away what it inflated in the call that fails, and cannot go back: inflate it all again, and this chunk byte by byte.
+    The decoder throws away what it inflated in the call that fails, and cannot go back: inflate it all again, and this
+    chunk byte by byte.
     """
     inflate = brotli.Decompressor()
     size = 0
@@ -166,8 +169,9 @@ def _brotli_damage(channel: bytes, start: int, given: int, error: str) -> Piece:
                 size += len(output)
     except brotli.error:
         pass
-    # The ring buffer lets its content go whenever it is full. It is as large as the window, or holds all of the output (except in streams of
-    # blocks that are a power of two long each, as encoders make them at their fastest: there op-node may read on).
+    # The ring buffer lets its content go whenever it is full. It is as large as the window, or holds all of the output
+    # (except in streams of blocks that are a power of two long, which encoders make at their fastest: there op-node
+    # may have read more).
     flushed = size - size % _brotli_window(channel[1])
     return Piece(b"".join(kept)[: max(0, flushed - given)], error)
 

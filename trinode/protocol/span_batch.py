@@ -1,6 +1,6 @@
-"""Span batches: many consecutive L2 blocks in one batch, their fields column by column (specification: delta/span-batches).
+"""Span batches: many consecutive L2 blocks in one batch, their fields in columns (specification: delta/span-batches).
 
-A decoded span keeps its columns and gives blocks on demand: ten million empty blocks fit into a few bytes of a channel, and must not
+A decoded span gives its blocks on demand: ten million empty blocks fit into a few bytes of a channel, and must not
 become ten million objects before somebody has checked that the batch is wanted.
 """
 
@@ -13,7 +13,12 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from trinode.protocol.batch import SPAN_BATCH_TYPE, BatchDecodingError, SingularBatch
-from trinode.protocol.span_batch_columns import MAX_SPAN_BATCH_ELEMENT_COUNT, TransactionColumns, decode_columns, encode_columns
+from trinode.protocol.span_batch_columns import (
+    MAX_SPAN_BATCH_ELEMENT_COUNT,
+    TransactionColumns,
+    decode_columns,
+    encode_columns,
+)
 from trinode.protocol.span_batch_fields import (
     bits_to_text,
     encode_bits,
@@ -23,7 +28,8 @@ from trinode.protocol.span_batch_fields import (
     read_uvarints,
     text_to_bits,
 )
-from trinode.protocol.span_batch_transactions import assemble_transactions, transpose_transactions
+from trinode.protocol.span_batch_transactions import assemble_transactions
+from trinode.protocol.span_batch_transposition import transpose_transactions
 from trinode.protocol.types import Hash32
 
 CHECK_SIZE = 20
@@ -71,7 +77,10 @@ class SpanBatch:
         transaction_counts: Sequence[int],
         transactions: list[bytes],
     ) -> None:
-        """`origin_changes`: "1" for each block with another L1 origin than the block before it, else "0"; lists one entry a block."""
+        """`origin_changes`: "1" for each block with another L1 origin than the block before it, else "0".
+
+        `transaction_counts` has one entry a block too.
+        """
         self.parent_check = parent_check
         self.l1_origin_check = l1_origin_check
         self._first_timestamp = first_timestamp
@@ -108,16 +117,16 @@ class SpanBatch:
 
 
 def decode_span_batch(payload: bytes, *, block_time: int, genesis_timestamp: int, chain_id: int) -> SpanBatch:
-    """The span in `payload`, which comes after the type byte; what follows it is ignored.
+    """The span in `payload`, which is what comes after the type byte; what follows the span is ignored.
 
-    Raises BatchDecodingError, or its subclass SpanTransactionError where the columns are whole but a transaction in them is not.
+    Raises BatchDecodingError, or its subclass SpanTransactionError where only a transaction in the columns is wrong.
     """
     raw = decode_raw_span_batch(payload)
     return derive_span_batch(raw, block_time=block_time, genesis_timestamp=genesis_timestamp, chain_id=chain_id)
 
 
 def decode_raw_span_batch(payload: bytes) -> RawSpanBatch:
-    """The columns in `payload`, which comes after the type byte; what follows them is ignored. Raises BatchDecodingError."""
+    """The same, not yet made into blocks. Raises BatchDecodingError."""
     relative_timestamp, position = read_uvarint(payload, 0)
     l1_origin_number, checks = read_uvarint(payload, position)
     position = checks + 2 * CHECK_SIZE
@@ -126,15 +135,21 @@ def decode_raw_span_batch(payload: bytes) -> RawSpanBatch:
     parent_check, l1_origin_check = payload[checks : checks + CHECK_SIZE], payload[checks + CHECK_SIZE : position]
     block_count, position = read_uvarint(payload, position)
     if not 0 < block_count <= MAX_SPAN_BATCH_ELEMENT_COUNT:
-        raise BatchDecodingError(f"{block_count} blocks in a span batch, at least 1 and at most {MAX_SPAN_BATCH_ELEMENT_COUNT}")
+        raise BatchDecodingError(f"{block_count} blocks in a span batch, not 1 to {MAX_SPAN_BATCH_ELEMENT_COUNT}")
     origin_bits, position = read_bits(payload, position, block_count)
     transaction_counts, position = read_uvarints(payload, position, block_count)
     count = sum(transaction_counts)
     if count > MAX_SPAN_BATCH_ELEMENT_COUNT:
         raise BatchDecodingError(f"{count} transactions in a span batch, at most {MAX_SPAN_BATCH_ELEMENT_COUNT}")
-    columns = decode_columns(payload, position, count)
     return RawSpanBatch(
-        relative_timestamp, l1_origin_number, parent_check, l1_origin_check, block_count, origin_bits, transaction_counts, columns
+        relative_timestamp=relative_timestamp,
+        l1_origin_number=l1_origin_number,
+        parent_check=parent_check,
+        l1_origin_check=l1_origin_check,
+        block_count=block_count,
+        origin_bits=origin_bits,
+        transaction_counts=transaction_counts,
+        columns=decode_columns(payload, position, count),
     )
 
 
@@ -153,15 +168,20 @@ def derive_span_batch(raw: RawSpanBatch, *, block_time: int, genesis_timestamp: 
 
 
 def encode_span_batch(
-    blocks: Sequence[SingularBatch], *, genesis_timestamp: int, chain_id: int, starts_epoch: bool, origin_hash: Hash32 | None = None
+    blocks: Sequence[SingularBatch],
+    *,
+    genesis_timestamp: int,
+    chain_id: int,
+    starts_epoch: bool,
+    origin_hash: Hash32 | None = None,
 ) -> bytes:
     """The span of `blocks`, consecutive and at least one, with its type byte, as op-batcher encodes it.
 
-    `starts_epoch`: the first block has another L1 origin than its parent. `origin_hash`: of the last block's L1 origin, if not its own.
-    Raises ValueError where a transaction cannot be in a span.
+    `starts_epoch`: the first block has another L1 origin than its parent. `origin_hash`: of the last block's L1 origin,
+    if not its own. Raises ValueError where a transaction cannot be in a span.
     """
     changes = [starts_epoch] + [later.epoch_number != earlier.epoch_number for earlier, later in pairwise(blocks)]
-    raw = RawSpanBatch(
+    span = RawSpanBatch(
         relative_timestamp=(blocks[0].timestamp - genesis_timestamp) & UINT64,
         l1_origin_number=blocks[-1].epoch_number,
         parent_check=blocks[0].parent_hash[:CHECK_SIZE],
@@ -169,9 +189,9 @@ def encode_span_batch(
         block_count=len(blocks),
         origin_bits=text_to_bits("".join("1" if change else "0" for change in changes)),
         transaction_counts=[len(block.transactions) for block in blocks],
-        columns=transpose_transactions((transaction for block in blocks for transaction in block.transactions), chain_id),
+        columns=transpose_transactions((raw for block in blocks for raw in block.transactions), chain_id),
     )
-    return encode_raw_span_batch(raw)
+    return encode_raw_span_batch(span)
 
 
 def encode_raw_span_batch(raw: RawSpanBatch) -> bytes:

@@ -60,7 +60,10 @@ def decode_columns(payload: bytes, position: int, count: int) -> TransactionColu
 
 
 def _read_data(payload: bytes, position: int, count: int) -> tuple[tuple[bytes, ...], int, int]:
-    """The data column, how many of its transactions count as legacy, and the position behind it. Looks at the lists' sizes only."""
+    """The data column, how many of its transactions count as legacy, and the position behind it.
+
+    Of the lists it looks at the sizes only.
+    """
     data: list[bytes] = []
     append = data.append
     typed = 0

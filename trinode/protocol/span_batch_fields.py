@@ -1,4 +1,4 @@
-"""Numbers and bit lists of span batches (specification: delta/span-batches, "Span Batch Format": uvarint, standard bitlist)."""
+"""Numbers and bit lists of span batches (specification: delta/span-batches, "Span Batch Format")."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from trinode.protocol.batch import BatchDecodingError
 
-# A number's bytes go on while their top bit is set. As Go reads them: at most 10 bytes and 64 bits, in the shortest form or not.
+# A number's bytes go on while their top bit is set. As Go reads them: at most 10 bytes and 64 bits, in the shortest
+# form or not.
 _VARINT = re.compile(rb"[\x00-\x7f]|[\x80-\xff]{1,8}[\x00-\x7f]|[\x80-\xff]{9}[\x00\x01]")
 _MAX_VARINT_SIZE = 10
 
@@ -21,7 +22,10 @@ def read_uvarint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def read_uvarint_bytes(data: bytes, position: int, count: int) -> tuple[tuple[bytes, ...], int]:
-    """`count` numbers, each in the bytes that it has in `data`, and the position behind them. Raises BatchDecodingError."""
+    """`count` numbers, each in the bytes that it has in `data`, and the position behind them.
+
+    Raises BatchDecodingError.
+    """
     # Every byte belongs to a number, so that what is found up to here holds `count` numbers if they are all right.
     varints = tuple(_VARINT.findall(data, position, position + _MAX_VARINT_SIZE * count)[:count])
     column = b"".join(varints)
@@ -70,7 +74,10 @@ def encode_uvarint(number: int) -> bytes:
 
 
 def read_bits(data: bytes, position: int, count: int) -> tuple[int, int]:
-    """`count` bits as an integer, and the position behind them; bits beyond `count` must be zero. Raises BatchDecodingError."""
+    """`count` bits as an integer, and the position behind them.
+
+    Raises BatchDecodingError, also where a bit beyond `count` is set.
+    """
     end = position + (count + 7) // 8
     if end > len(data):
         raise BatchDecodingError(f"the span batch ends within {count} bits")
@@ -81,7 +88,7 @@ def read_bits(data: bytes, position: int, count: int) -> tuple[int, int]:
 
 
 def encode_bits(bits: int, count: int) -> bytes:
-    """Bits in as many bytes as `count` bits take. Bits beyond fit into the last byte (and make it undecodable); else OverflowError."""
+    """Bits in as many bytes as `count` bits take. More bits make it undecodable, more than fit raise OverflowError."""
     return bits.to_bytes((count + 7) // 8, "big")
 
 

@@ -1,7 +1,7 @@
-"""Transactions of a span batch: put together from its columns, and taken apart into them (specification: delta/span-batches, "Span Batch
-Format"; isthmus/derivation, "Span Batch Updates").
+"""Transactions of a span batch, put together from its columns (specification: delta/span-batches, "Span Batch Format";
+isthmus/derivation, "Span Batch Updates").
 
-Putting together is the hottest loop of derivation. It splices slices of the input, and what it checks is what op-node finds wrong when it
+This is the hottest loop of derivation. It splices slices of the input, and checks what op-node finds wrong when it
 decodes the data column (canonical RLP of the right shape) and encodes it again:
 
     data column          value | fees | data, access list, authorizations
@@ -13,17 +13,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from trinode.protocol.batch import BatchDecodingError
-from trinode.protocol.rlp_codec import Item, RlpDecodingError, decode_list, encode, encode_bytes, encode_int, split, to_bytes, to_int
+from trinode.protocol.rlp_codec import (
+    RlpDecodingError,
+    decode_list,
+    encode_bytes,
+    encode_int,
+    split,
+    to_bytes,
+)
 from trinode.protocol.span_batch_columns import RECIPIENT_SIZE, SIGNATURE_SIZE, TransactionColumns
-from trinode.protocol.span_batch_fields import bits_to_text, encode_uvarint, text_to_bits, uvarint_value
+from trinode.protocol.span_batch_fields import bits_to_text, uvarint_value
+from trinode.protocol.span_batch_fields import encode_uvarint as encode_uvarint  # noqa: PLC0414 (for harness.strategies)
 
 _CHUNK = 4096  # transactions put together at once: bounds what is held beside input and output
-_POST_EXECUTION = 0x7D
-_SET_CODE = 4
-_FEE_FIELDS = {1: 1, 2: 2, _SET_CODE: 2}
+POST_EXECUTION_TYPE = 0x7D
+SET_CODE_TYPE = 4
+FEE_FIELDS = {1: 1, 2: 2, SET_CODE_TYPE: 2}
+"""How many fees transactions of each type have; legacy ones have a single one."""
 _LEGACY_FEE_FIELDS = 1
 _EMPTY_LIST = 0xC0
 _LEGACY = 0  # stands for all first bytes that are a list's prefix
@@ -43,14 +52,12 @@ def _list_prefix(kind: int, size: int) -> bytes:
     return type_byte + bytes([0xF7 + len(length)]) + length
 
 
-_LIST_PREFIXES = {kind: [_list_prefix(kind, size) for size in range(_PREFIX_COUNT)] for kind in (_LEGACY, *_FEE_FIELDS)}
+_LIST_PREFIXES = {kind: [_list_prefix(kind, size) for size in range(_PREFIX_COUNT)] for kind in (_LEGACY, *FEE_FIELDS)}
 
 
 class SpanTransactionError(BatchDecodingError):
     """A transaction that cannot be put together: its span is lost, and the channel is read on."""
 
-
-# ---- what the data column must look like ----
 
 _Layout: TypeAlias = Callable[[bytes], re.Match[bytes] | None]
 
@@ -62,7 +69,7 @@ def _integer(max_size: int) -> bytes:
 
 
 def _layout(fee_fields: int, type_byte: bytes = b"") -> _Layout:
-    """Finds the value (group 1) behind type byte and list prefix (which are known to be right), and ends behind the fees."""
+    """Finds the value (group 1) behind type byte and list prefix (known to be right), and ends behind the fees."""
     prefix = type_byte + rb"(?:[\xc0-\xf7]|\xf8.|\xf9..|\xfa...)"
     return re.compile(prefix + b"(%b)%b{%d}" % (_integer(32), _integer(32), fee_fields), re.DOTALL).match
 
@@ -72,7 +79,7 @@ def _no_layout(_data: bytes) -> None:
 
 
 _LAYOUTS: list[_Layout] = [_no_layout] * _EMPTY_LIST + [_layout(_LEGACY_FEE_FIELDS)] * (256 - _EMPTY_LIST)
-for _kind, _fee_fields in _FEE_FIELDS.items():
+for _kind, _fee_fields in FEE_FIELDS.items():
     _LAYOUTS[_kind] = _layout(_fee_fields, bytes([_kind]))
 _AUTHORIZATION = re.compile(
     b"%b\x94.{20}%b%b%b%b" % (_integer(32), _integer(8), _integer(1), _integer(32), _integer(32)), re.DOTALL
@@ -80,14 +87,14 @@ _AUTHORIZATION = re.compile(
 
 
 def _long_integers(data: bytes) -> tuple[int, int, int]:
-    """Where value and fees start and where they end, if one of them has more than 32 bytes (which only type 4 rules out)."""
+    """Where value and fees start and where they end, if one is longer than 32 bytes (which only type 4 rules out)."""
     kind = data[0]
-    if kind < _EMPTY_LIST and kind not in _FEE_FIELDS:
+    if kind < _EMPTY_LIST and kind not in FEE_FIELDS:
         raise RlpDecodingError(f"type {kind}")
     ends = [split(data, 0 if kind >= _EMPTY_LIST else 1)[1]]
-    for _ in range(1 + _FEE_FIELDS.get(kind, _LEGACY_FEE_FIELDS)):
+    for _ in range(1 + FEE_FIELDS.get(kind, _LEGACY_FEE_FIELDS)):
         is_list, start, end = split(data, ends[-1])
-        if is_list or (end > start and data[start] == 0) or kind == _SET_CODE:
+        if is_list or (end > start and data[start] == 0) or kind == SET_CODE_TYPE:
             raise RlpDecodingError("value or fees are not integers in their shortest form")
         ends.append(end)
     return ends[0], ends[1], ends[-1]
@@ -101,7 +108,7 @@ def _check_lists(data: bytes, position: int) -> None:
             raise RlpDecodingError("an access list entry is not an address with a list of keys")
         if len(to_bytes(entry[0])) != RECIPIENT_SIZE or any(len(to_bytes(key)) != 32 for key in entry[1]):
             raise RlpDecodingError("an access list entry has fields of other sizes than 20 and 32 bytes")
-    if data[0] == _SET_CODE:
+    if data[0] == SET_CODE_TYPE:
         position = end
         _, start, end = split(data, position)
         if data[position] < _EMPTY_LIST:
@@ -112,9 +119,6 @@ def _check_lists(data: bytes, position: int) -> None:
                 raise RlpDecodingError("an authorization is not (chain id, address, nonce, y parity, r, s)")
     if end != len(data):
         raise RlpDecodingError("there are too many fields")
-
-
-# ---- decoding ----
 
 
 def assemble_transactions(columns: TransactionColumns, chain_id: int) -> list[bytes]:
@@ -160,7 +164,7 @@ def _assemble(
         if found is not None:
             value, fees = found.span(1)
             calldata = found.end()
-        elif kind == _POST_EXECUTION:  # nothing but its data
+        elif kind == POST_EXECUTION_TYPE:  # nothing but its data
             append(data)
             continue
         else:
@@ -180,14 +184,16 @@ def _assemble(
             if end != len(data):
                 raise RlpDecodingError("there are too many fields")
             v = next(legacy_v)[signature[0] == 1]
-            body = join((nonce, data[fees:calldata], gas_limit, recipient, data[value:fees], data[calldata:], v, signature[1:]))
+            r_s = signature[1:]
+            body = join((nonce, data[fees:calldata], gas_limit, recipient, data[value:fees], data[calldata:], v, r_s))
             kind = _LEGACY
         else:
-            if data[end] != _EMPTY_LIST or end + 1 != len(data) or kind == _SET_CODE:
+            if data[end] != _EMPTY_LIST or end + 1 != len(data) or kind == SET_CODE_TYPE:
                 _check_lists(data, end)
-                if kind == _SET_CODE and recipient == _NO_RECIPIENT:
+                if kind == SET_CODE_TYPE and recipient == _NO_RECIPIENT:
                     raise RlpDecodingError("a set-code transaction without recipient")
-            body = join((chain_id, nonce, data[fees:calldata], gas_limit, recipient, data[value:fees], data[calldata:], signature))
+            rest = data[calldata:]
+            body = join((chain_id, nonce, data[fees:calldata], gas_limit, recipient, data[value:fees], rest, signature))
         size = len(body)
         append((prefixes[kind][size] if size < _PREFIX_COUNT else _list_prefix(kind, size)) + body)
 
@@ -211,7 +217,7 @@ def _recipients(column: bytes, creation: str) -> Iterable[bytes]:
 
 
 def _signatures(column: bytes, parities: bytes) -> list[bytes]:
-    """Each transaction's y parity, r and s as RLP. Made for all at once, byte by byte of a row, as if nothing had leading zeros."""
+    """Each transaction's y parity, r and s as RLP. Made for all at once, as if none had leading zeros; then mended."""
     rows = bytearray(_ROW_SIZE * len(parities))
     rows[::_ROW_SIZE] = parities
     rows[1::_ROW_SIZE] = rows[34::_ROW_SIZE] = b"\xa0" * len(parities)
@@ -224,8 +230,9 @@ def _signatures(column: bytes, parities: bytes) -> list[bytes]:
     at = leading.find(0)
     while at >= 0:
         index = at // 2
-        r, s = flat[_ROW_SIZE * index + 2 :][:32], flat[_ROW_SIZE * index + 35 :][:32]
-        signatures[index] = parities[index : index + 1] + encode_bytes(r.lstrip(b"\0")) + encode_bytes(s.lstrip(b"\0"))
+        start = SIGNATURE_SIZE * index
+        r_s = column[start : start + 32], column[start + 32 : start + 64]
+        signatures[index] = parities[index : index + 1] + b"".join(encode_bytes(number.lstrip(b"\0")) for number in r_s)
         at = leading.find(0, 2 * index + 2)
     return signatures
 
@@ -241,75 +248,3 @@ class _EncodedVarints(dict[bytes, bytes]):
 
 
 _INTEGERS = _EncodedVarints()
-
-
-# ---- encoding ----
-
-
-class _Row(NamedTuple):
-    """One transaction, taken apart."""
-
-    creates: bool
-    parity: int
-    signature: bytes
-    recipient: bytes
-    data: bytes
-    nonce: int
-    gas_limit: int
-    protected: bool = False
-
-
-def transpose_transactions(transactions: Iterable[bytes], chain_id: int) -> TransactionColumns:
-    """The columns of raw transactions, as op-batcher makes them; the inverse of `assemble_transactions`.
-
-    Raises ValueError for what a span batch cannot hold: other types than 0, 1, 2, 4 and 0x7d, and another chain's transactions.
-    """
-    rows = [_take_apart(raw, chain_id) for raw in transactions]
-    return TransactionColumns(
-        contract_creation_bits=_bits(row.creates for row in rows),
-        y_parity_bits=_bits(row.parity == 1 for row in rows),
-        signatures=b"".join(row.signature for row in rows),
-        recipients=b"".join(row.recipient for row in rows),
-        data=tuple(row.data for row in rows),
-        nonces=tuple(encode_uvarint(row.nonce) for row in rows),
-        gas_limits=tuple(encode_uvarint(row.gas_limit) for row in rows),
-        protected_bits=_bits(row.protected for row in rows if row.data[0] >= _EMPTY_LIST),
-    )
-
-
-def _bits(flags: Iterable[bool]) -> int:
-    return text_to_bits("".join("1" if flag else "0" for flag in flags))
-
-
-def _take_apart(raw: bytes, chain_id: int) -> _Row:
-    if not raw:
-        raise ValueError("an empty transaction in a span batch")
-    if raw[0] == _POST_EXECUTION:
-        return _Row(True, 0, bytes(SIGNATURE_SIZE), b"", raw, 0, 0)
-    if raw[0] >= _EMPTY_LIST:
-        nonce, gas_price, gas_limit, to, value, data, v, r, s = _fields(raw, 9)
-        number = to_int(v, 32)
-        if number not in (27, 28, chain_id * 2 + 35, chain_id * 2 + 36):
-            raise ValueError(f"a legacy transaction with v {number} in a span batch of chain {chain_id}")
-        parity, kind, rest = 1 - number % 2, b"", [value, gas_price, data]
-        protected = number > 28
-    elif raw[0] in _FEE_FIELDS:
-        fee_count = _FEE_FIELDS[raw[0]]
-        chain, nonce, *middle, y_parity, r, s = _fields(raw[1:], {1: 11, 2: 12, 4: 13}[raw[0]])
-        if to_int(chain, 32) != chain_id:
-            raise ValueError(f"a transaction of chain {to_int(chain, 32)} in a span batch of chain {chain_id}")
-        gas_limit, to, value, *lists = middle[fee_count:]
-        parity, kind, rest = to_int(y_parity, 1), raw[:1], [value, *middle[:fee_count], *lists]
-        protected = True
-    else:
-        raise ValueError(f"transaction type {raw[0]} in a span batch")
-    signature = b"".join(to_int(number, 32).to_bytes(32, "big") for number in (r, s))
-    recipient = to_bytes(to)
-    return _Row(not recipient, parity, signature, recipient, kind + encode(rest), to_int(nonce, 8), to_int(gas_limit, 8), protected)
-
-
-def _fields(encoded: bytes, count: int) -> list[Item]:
-    fields = decode_list(encoded)
-    if len(fields) != count:
-        raise ValueError(f"{len(fields)} fields in a transaction, not {count}")
-    return fields

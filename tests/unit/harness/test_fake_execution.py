@@ -1,4 +1,4 @@
-"""The engine without an EVM: its hash is the definition's, its extraData an engine's, and it rejects what it is told to."""
+"""The engine without an EVM: its hash is the definition's, its extraData an engine's, and it rejects as it is told."""
 
 from __future__ import annotations
 

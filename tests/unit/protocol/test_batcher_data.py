@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 import zlib
 from random import Random
 
 import brotli
 import pytest
-from harness.l2_transactions import TransactionMaker
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.l2_transactions import TransactionMaker
 from trinode.protocol.batch import (
     BatchDecodingError,
     SingularBatch,
@@ -34,10 +35,9 @@ def read(channel: bytes, limit: int = LIMIT) -> list[bytes]:
 
 
 def read_until_error(channel: bytes, limit: int = LIMIT) -> list[bytes]:
-    batches = []
+    batches: list[bytes] = []
     with pytest.raises(ChannelDecodingError):
-        for batch in read_batches(channel, brotli_allowed=True, max_rlp_bytes=limit):
-            batches.append(batch)
+        batches.extend(read_batches(channel, brotli_allowed=True, max_rlp_bytes=limit))  # keeps what came before the error
     return batches
 
 
@@ -51,10 +51,8 @@ def test_frames_round_trip(some: list[Frame]) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_frames_or_a_frame_error(data: bytes) -> None:
-    try:
+    with contextlib.suppress(FrameDecodingError):
         assert encode_frames(decode_frames(data)) == data
-    except FrameDecodingError:
-        pass
 
 
 def test_a_frame_over_the_maximal_length_and_a_bad_is_last() -> None:
@@ -142,10 +140,8 @@ def test_brotli_is_for_fjord() -> None:
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"\x78\x9c", b"\x01"]))
 def test_any_bytes_are_a_channel_or_a_channel_error(data: bytes, start: bytes) -> None:
-    try:
+    with contextlib.suppress(ChannelDecodingError):
         read(start + data, 100_000)
-    except ChannelDecodingError:
-        pass
 
 
 # ---- batches ----
@@ -164,10 +160,8 @@ def test_singular_batches_round_trip_and_ignore_what_follows() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_singular_batch_or_a_batch_error(data: bytes) -> None:
-    try:
+    with contextlib.suppress(BatchDecodingError):
         decode_singular_batch(data)
-    except BatchDecodingError:
-        pass
 
 
 def span(blocks: list[SingularBatch], *, starts_epoch: bool = False) -> bytes:
@@ -175,7 +169,8 @@ def span(blocks: list[SingularBatch], *, starts_epoch: bool = False) -> bytes:
 
 
 def decode(span_batch: bytes) -> list[tuple[int, int, tuple[bytes, ...]]]:
-    return [tuple(block) for block in decode_span_batch(span_batch[1:], block_time=2, genesis_timestamp=1000, chain_id=CHAIN_ID)]
+    batch = decode_span_batch(span_batch[1:], block_time=2, genesis_timestamp=1000, chain_id=CHAIN_ID)
+    return [(block.epoch_number, block.timestamp, block.transactions) for block in batch]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=12), st.integers(0, 2**32), st.booleans())
@@ -193,30 +188,26 @@ def test_a_damaged_span_is_a_span_or_a_batch_error(seed: int, position: int, val
     maker = TransactionMaker(CHAIN_ID, Random(seed))
     data = bytearray(span([singular(0, tuple(maker.make(set_code=True) for _ in range(3)))]))
     data[position % len(data)] = value
-    try:
+    with contextlib.suppress(BatchDecodingError):
         decode(bytes(data))
-    except BatchDecodingError:
-        pass
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_span_or_a_batch_error(data: bytes) -> None:
-    try:
+    with contextlib.suppress(BatchDecodingError):
         decode(b"\x01" + data)
-    except BatchDecodingError:
-        pass
 
 
-def test_ten_million_empty_blocks_are_not_made_before_somebody_asks() -> None:
-    count = 10_000_000
-    payload = b"\x00\x07" + bytes(40) + b"\x80\xad\xe2\x04" + bytes(count // 8) + bytes(count)
+def test_a_million_empty_blocks_are_not_made_before_somebody_asks() -> None:
+    count = 1_000_000
+    payload = b"\x00\x07" + bytes(40) + b"\xc0\x84\x3d" + bytes(count // 8) + bytes(count)
     tracemalloc.start()
     batch = decode_span_batch(payload, block_time=2, genesis_timestamp=0, chain_id=CHAIN_ID)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(batch) == count
     assert batch[count - 1].timestamp == 2 * (count - 1)
-    assert peak < 300_000_000
+    assert peak < 30_000_000
 
 
 def test_spans_of_no_blocks_and_of_too_many() -> None:
