@@ -29,9 +29,14 @@ class FinalityTracker:
             self._derived.pop()
 
     def l1_finalized(self, number: int, safe: L2BlockRef) -> L2BlockRef:
-        """The finalized L2 block now that L1 finalized block `number`: never above the safe head, never behind what it was."""
-        while self._derived and self._derived[0][0] <= number and self._derived[0][1].number <= safe.number:
-            _, block = self._derived.popleft()
-            if block.number > self.finalized.number:
-                self.finalized = block
+        """The finalized L2 block now that L1 finalized block `number`: never above the safe head, never behind what it was.
+
+        Like op-node it takes the last block that was derived from a finalized L1 block, whatever the blocks before it were derived from: after
+        a reset a block can come of an earlier L1 block than its parent did, whose batch was late.
+        """
+        final = [block for derived_from, block in self._derived if derived_from <= number and block.number <= safe.number]
+        if final and final[-1].number > self.finalized.number:
+            self.finalized = final[-1]
+            while self._derived and self._derived[0][1].number <= self.finalized.number:
+                self._derived.popleft()
         return self.finalized
