@@ -6,35 +6,33 @@ A batch is broken so that a reader must find the very rule: everything else abou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 
 from harness.batcher import BatcherBlock, encode_span
 from harness.damage import flipped
+from harness.fake_l1 import FakeL1
 from harness.l2_transactions import TransactionMaker
 from trinode.protocol.batch import SingularBatch, encode_singular_batch
 from trinode.protocol.types import Hash32
 from trinode.rollup.config import RollupConfig
-
-OriginHash = Callable[[int], Hash32 | None]
-"""Hash of the canonical L1 block of a number, if there is one."""
+from trinode.rollup.fork import Fork
 
 _DEPOSIT, _POST_EXECUTION = b"\x7e", b"\x7d"
 _CHECK_START = 60  # a span's prefix lies in so many bytes, whatever its numbers
 _LARGE = 2**64 - 1
+_TEMPTATION = 0.5  # chance that a batch for a block that must be empty is broken in just that
 _OTHERS = 0.05  # chance of another batch to be broken too
 
 
 class BadBatches:
     """Encodes blocks as a batcher does, but breaks one of the batches, and now and then others."""
 
-    def __init__(
-        self, config: RollupConfig, random: Random, *, maker: TransactionMaker, origin_hash: OriginHash
-    ) -> None:
+    def __init__(self, config: RollupConfig, l1: FakeL1, random: Random, maker: TransactionMaker) -> None:
         self._config = config
         self._random = random
         self._maker = maker
-        self._origin_hash = origin_hash
+        self._l1 = l1
 
     def encode(
         self, blocks: Sequence[BatcherBlock], span_blocks: int | None, history: Sequence[BatcherBlock]
@@ -61,6 +59,8 @@ class BadBatches:
 
     def _bad_singular(self, block: SingularBatch, history: Sequence[BatcherBlock]) -> list[bytes]:
         random, right = self._random, encode_singular_batch(block)
+        if self._must_be_empty(block) and random.random() < _TEMPTATION:
+            return [encode_singular_batch(self._filled(block)), right][: random.randint(1, 2)]
         kind = random.randrange(12)
         if kind == 0:
             return [right, right]
@@ -98,6 +98,24 @@ class BadBatches:
             return block._replace(transactions=())
         return block._replace(transactions=self._with_wrong_transaction(block.transactions))
 
+    def _must_be_empty(self, block: SingularBatch) -> bool:
+        """Whether a rule of its own forbids transactions: the drift, or an activation block."""
+        origin = self._l1.by_hash.get(block.epoch_hash)
+        if origin is None:
+            return False
+        time = origin.header.timestamp
+        late = block.timestamp > time + self._config.max_sequencer_drift_at(l1_origin_timestamp=time)
+        activated = self._config.activated_forks(l2_timestamp=block.timestamp)
+        return late or any(fork >= Fork.JOVIAN for fork in activated)
+
+    def _filled(self, block: SingularBatch) -> SingularBatch:
+        return block._replace(transactions=(*block.transactions, self._maker.make(set_code=False)))
+
+    def _origin_hash(self, number: int) -> Hash32 | None:
+        """Hash of the canonical L1 block of a number, if there is one."""
+        block = self._l1.by_number(number)
+        return None if block is None else block.hash
+
     def _with_wrong_transaction(self, transactions: tuple[bytes, ...]) -> tuple[bytes, ...]:
         random = self._random
         wrong = random.choice(
@@ -118,7 +136,12 @@ class BadBatches:
 
     def _bad_span(self, blocks: list[BatcherBlock], history: Sequence[BatcherBlock]) -> list[bytes]:
         right = encode_span(self._config, blocks)
-        kind = self._random.randrange(14)
+        tempting = [index for index, block in enumerate(blocks) if self._must_be_empty(block.batch)]
+        if tempting and self._random.random() < _TEMPTATION:
+            at = self._random.choice(tempting)
+            filled = blocks[at]._replace(batch=self._filled(blocks[at].batch))
+            return [encode_span(self._config, [*blocks[:at], filled, *blocks[at + 1 :]])]
+        kind = self._random.randrange(15)
         if kind < 5:
             try:
                 return [encode_span(self._config, self._overlapping(blocks, history, kind))]
@@ -141,7 +164,14 @@ class BadBatches:
             return [self._undecodable(right), right]
         if kind == 12:  # blocks as singular batches, and then the whole span again
             return [*(encode_singular_batch(block.batch) for block in blocks[: self._random.randint(1, 3)]), right]
+        if kind == 13:
+            return [encode_span(self._config, self._shifted(blocks))]
         return [self._undecodable(right)]
+
+    def _shifted(self, blocks: list[BatcherBlock]) -> list[BatcherBlock]:
+        """All times a little off."""
+        off = self._random.choice((-self._config.block_time, -1, 1, self._config.block_time))
+        return [block._replace(batch=block.batch._replace(timestamp=block.batch.timestamp + off)) for block in blocks]
 
     def _overlapping(
         self, blocks: list[BatcherBlock], history: Sequence[BatcherBlock], kind: int

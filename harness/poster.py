@@ -27,6 +27,7 @@ from trinode.rollup.fork import Fork
 BLOBS_OF_OTHERS = 3
 """Blobs in an L1 block that are not the batcher's."""
 _INTENSITIES = (0.05, 0.3, 0.9)  # chance of each frame of a damaged channel to be hit
+_EAGER = 0.3  # of the channels with bad batches, those that are packed as only a later fork allows
 _BLOCKS_PER_CHANNEL = 4  # L1 blocks that a channel is spread over at most
 
 
@@ -170,6 +171,8 @@ class Poster:
             )
             if settings.frames_per_payload * settings.frame_size > MAX_BLOB_DATA_SIZE // 2:
                 settings = replace(settings, frames_per_payload=1)
+        if self._random.random() < self._options.batch_chaos * _EAGER:
+            return settings  # what a fork does not take yet
         if not self._config.is_active(Fork.FJORD, l1_inclusion_timestamp=l1_timestamp):
             settings = replace(settings, compression=ChannelCompression.ZLIB)
         if not self._config.is_active(Fork.DELTA, l1_inclusion_timestamp=l1_timestamp):

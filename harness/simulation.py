@@ -80,15 +80,11 @@ class Simulation:
             chaos=scenario.chaos,
             batch_chaos=scenario.batch_chaos,
         )
-        bad = BadBatches(config, self._stream("bad batches"), maker=maker, origin_hash=self._origin_hash)
+        bad = BadBatches(config, self.l1, self._stream("bad batches"), maker)
         return Poster(config, self.l1, self._stream("batcher"), options, bad)
 
     def _stream(self, actor: str) -> Random:
         return Random(f"{self._seed}/{actor}")
-
-    def _origin_hash(self, number: int) -> Hash32 | None:
-        block = self.l1.by_number(number)
-        return None if block is None else block.hash
 
     # ---- what comes out ----
 
@@ -139,12 +135,22 @@ class Simulation:
             self._poster.pack(unposted, self.sequencer.chain, timestamp)
             self.sequencer.posted = unposted[-1].block.ref.number
         seconds, self._next_seconds = self._next_seconds, self._draw_seconds(timestamp)
-        flush = self._holocene_between(timestamp, timestamp + self._next_seconds)
+        flush = self._must_not_wait(timestamp)
         sent = self._poster.send(account, self._stranger, timestamp, flush=flush)
         block = self.l1.extend(self._interspersed(sent, others), seconds=seconds)
         self._system_configs[block.hash] = system_config
         if self._poster.idle:
             self.inclusions.append(Inclusion(number, self.sequencer.posted))
+
+    def _must_not_wait(self, timestamp: int) -> bool:
+        """Whether a channel that is unfinished after the L1 block of that time would be in the way, or be lost.
+
+        Before Canyon a channel that a reorg leaves unfinished holds up all others; Holocene forgets what is unfinished.
+        """
+        holds_up = not self.config.is_active(Fork.CANYON, l1_inclusion_timestamp=timestamp)
+        return (holds_up and bool(self.scenario.reorg_every)) or self._holocene_between(
+            timestamp, timestamp + self._next_seconds
+        )
 
     def _draw_seconds(self, before: int) -> int:
         """Seconds from the L1 block of the time `before` to the next one."""

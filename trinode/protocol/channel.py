@@ -70,7 +70,7 @@ def _batches(pieces: Iterator[Piece], max_rlp_bytes: int) -> Iterator[bytes]:
         size = prefix - 0x80
         if prefix >= 0xB8:
             limit -= prefix - 0xB7
-            size = _long_size(reader.take(prefix - 0xB7) if limit >= 0 else b"")
+            size = _long_size(reader.take(prefix - 0xB7)) if limit >= 0 else 0
         limit -= size
         if limit < 0:
             raise ChannelDecodingError(f"a batch goes {-limit} bytes beyond the limit of {max_rlp_bytes}")

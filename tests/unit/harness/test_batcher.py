@@ -224,7 +224,7 @@ def test_damage_follows_the_seed() -> None:
 def bad(rollup: RollupConfig, seed: int) -> BadBatches:
     random = Random(seed)
     maker = TransactionMaker(L2_CHAIN_ID, random)
-    return BadBatches(rollup, random, maker=maker, origin_hash=lambda number: bytes([number % 256]) * 32)
+    return BadBatches(rollup, make_l1(Scenario()), random, maker)
 
 
 @pytest.mark.parametrize("span_blocks", [None, 4])
