@@ -15,7 +15,7 @@ from harness.recording import RecordingError, open_recording
 from harness.replay import replay_recorded
 from harness.replay_command import DEFAULT_RECORDING, EXIT_DIFFERENT, describe_difference, fail
 from trinode.derive.drops import DropReason
-from trinode.derive.errors import CriticalError
+from trinode.derive.errors import CriticalError, UnsupportedChain
 from trinode.derive.events import ConfigProblem, DerivedAttributes, Dropped, HeadsFound, Notice, Progressed
 from trinode.rollup.l2_block import L2Block
 
@@ -89,7 +89,7 @@ def explain(recording: Path, drops_only: bool, as_json: bool, fake_execution: bo
         )
     except RecordingError as error:
         fail(str(error))
-    except UnsupportedRecording as error:
+    except (UnsupportedRecording, UnsupportedChain) as error:
         fail(f"{recording}: {error}")
     except CriticalError as error:
         click.echo(f"trinode-harness: derivation of {recording} stops: {error}", err=True)

@@ -18,7 +18,7 @@ from harness.fake_execution import FakeExecution
 from harness.l1_view import UnsupportedRecording
 from harness.recording import RecordedItem, RecordedL2Block, RecordingError, RecordingHead, open_recording
 from harness.replay import Execution, OnDerived, Replay, Report, replay_recorded
-from trinode.derive.errors import CriticalError
+from trinode.derive.errors import CriticalError, UnsupportedChain
 from trinode.derive.events import DerivedAttributes
 from trinode.rollup.l2_block import L2Block
 
@@ -101,7 +101,7 @@ def replay(
             head = reader.head
     except RecordingError as error:
         fail(str(error))
-    except UnsupportedRecording as error:
+    except (UnsupportedRecording, UnsupportedChain) as error:
         fail(f"{recording}: {error}")
     except CriticalError as error:
         click.echo(f"trinode-harness: derivation of {recording} stops: {error}", err=True)

@@ -7,5 +7,9 @@ class ResetRequired(Exception):  # noqa: N818 - the name says what the driver mu
     """The pipeline no longer stands on the canonical L1 chain: call `Pipeline.reset` and go on from there."""
 
 
+class UnsupportedChain(Exception):  # noqa: N818
+    """The chain follows rules that this pipeline does not know: deriving it would be wrong from some block on."""
+
+
 class CriticalError(Exception):
     """Derivation cannot go on: the chain's configuration contradicts what L1 or the engine holds."""

@@ -17,7 +17,7 @@ from trinode.derive.channel_bank import ChannelBank
 from trinode.derive.channel_reader import ChannelReader
 from trinode.derive.engine_queue import EngineQueue
 from trinode.derive.epochs import Epochs
-from trinode.derive.errors import ResetRequired
+from trinode.derive.errors import ResetRequired, UnsupportedChain
 from trinode.derive.events import (
     Answer,
     DerivedAttributes,
@@ -62,6 +62,11 @@ class Pipeline:
     """
 
     def __init__(self, config: RollupConfig, l1_chain_config: L1ChainConfig, *, observe: bool = False) -> None:
+        """Raises UnsupportedChain where the chain's data is not on L1, or a fork is scheduled whose rules are not known here."""
+        if config.alt_da is not None:
+            raise UnsupportedChain(f"the data of chain {config.l2_chain_id} is not on L1 but on {config.alt_da.commitment_type} (alt-DA)")
+        if Fork.LAGOON in config.fork_times:
+            raise UnsupportedChain(f"chain {config.l2_chain_id} schedules Lagoon, whose rules this version does not know: it ends with Karst")
         self._config = config
         self._l1_chain_config = l1_chain_config
         self._journal = Journal(observe)

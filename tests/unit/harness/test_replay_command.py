@@ -137,6 +137,19 @@ def of_another_l1(lines: list[dict[str, Any]]) -> None:
     lines[0]["l1_chain_config"]["chain_id"] = 1
 
 
+def with_alt_da(lines: list[dict[str, Any]]) -> None:
+    lines[0]["rollup_config"]["alt_da"] = {
+        "da_challenge_contract_address": "0x" + "33" * 20,
+        "da_commitment_type": "KeccakCommitment",
+        "da_challenge_window": 10,
+        "da_resolve_window": 10,
+    }
+
+
+def with_lagoon(lines: list[dict[str, Any]]) -> None:
+    lines[0]["rollup_config"]["lagoon_time"] = 2_000_000_000
+
+
 def headless(lines: list[dict[str, Any]]) -> None:
     del lines[0]
 
@@ -150,6 +163,8 @@ def headless(lines: list[dict[str, Any]]) -> None:
         (without_window, "seq_window_size"),
         (of_another_l2, "genesis"),
         (of_another_l1, "chain_id"),
+        (with_alt_da, "alt-DA"),
+        (with_lagoon, "Lagoon"),
         (headless, "recording"),
     ],
 )
