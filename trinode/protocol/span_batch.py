@@ -97,8 +97,7 @@ class SpanBatch:
 
     def __getitem__(self, index: int) -> SpanBatchElement:
         """Block `index`; numbers wrap as uint64, as in op-node. Raises IndexError."""
-        if index < 0:
-            index += len(self._ends)
+        index = range(len(self._ends))[index]
         end = self._ends[index]
         start = self._ends[index - 1] if index > 0 else 0
         return SpanBatchElement(

@@ -201,8 +201,9 @@ def test_blocks_by_index() -> None:
     assert len(batch) == 3
     assert batch[0].timestamp == GENESIS + 2
     assert batch[-1] == batch[2]
-    with pytest.raises(IndexError):
-        batch[3]
+    for index in (3, -4, -5):
+        with pytest.raises(IndexError):
+            batch[index]
 
 
 @pytest.mark.parametrize("first_bit", [0, 1])
