@@ -26,7 +26,6 @@ from trinode.protocol.rlp_codec import (
 )
 from trinode.protocol.span_batch_columns import RECIPIENT_SIZE, SIGNATURE_SIZE, TransactionColumns
 from trinode.protocol.span_batch_fields import bits_to_text, uvarint_value
-from trinode.protocol.span_batch_fields import encode_uvarint as encode_uvarint  # noqa: PLC0414 (for harness.strategies)
 
 _CHUNK = 4096  # transactions put together at once: bounds what is held beside input and output
 POST_EXECUTION_TYPE = 0x7D

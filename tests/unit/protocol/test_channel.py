@@ -207,7 +207,7 @@ LETTER_BATCHES = [LETTERS[start : start + 500] for start in range(0, len(LETTERS
 
 
 def found_before_damage(window_bits: int) -> list[int]:
-    """How many batches come before the failure of brotli, for a channel of one chunk with a bit changed here or there."""
+    """How many batches come before the failure of brotli, for a one-chunk channel with a bit changed here or there."""
     channel = b"\x01" + brotli.compress(rlp(LETTER_BATCHES), quality=5, lgwin=window_bits)
     assert len(channel) < 4096
     counts = []
