@@ -24,13 +24,12 @@ from harness.differential import (
     generate_there,
     random_spec,
 )
+from harness.endings import EXIT_DIFFERENT, fail
 from harness.generate import write_recording
 from harness.l1_view import UnsupportedRecording
 from harness.scenario import BatcherSpec, Scenario, ScenarioError, check_scenario
 from trinode.derive.errors import CriticalError
 from trinode.rollup.fork import SCHEDULED_FORKS, Fork
-
-EXIT_DIFFERENT, EXIT_BAD_INPUT = 1, 2
 
 
 class Case(NamedTuple):
@@ -145,8 +144,7 @@ def compare(seed: int, runs: int | None, seconds: float | None, source: str, kee
     """
     program = find_program()
     if program is None:
-        click.echo("trinode-harness: op-node-derive is not in TRINODE_PEERS or on PATH", err=True)
-        sys.exit(EXIT_BAD_INPUT)
+        fail("op-node-derive is not in TRINODE_PEERS or on PATH")
     if runs is None and seconds is None:
         runs = 20
     counts: Counter[str] = Counter()

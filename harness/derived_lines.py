@@ -7,6 +7,7 @@ from typing import Any
 
 from trinode.derive.events import DerivedAttributes
 from trinode.protocol.types import BlockId
+from trinode.rollup.json_fields import to_hex
 from trinode.rollup.l2_block import L2Block
 
 
@@ -38,7 +39,7 @@ def derived_line(derived: DerivedAttributes, block: L2Block | None) -> str:
 
 
 def _hex(value: bytes | None) -> str | None:
-    return None if value is None else "0x" + value.hex()
+    return None if value is None else to_hex(value)
 
 
 def _id(block: BlockId) -> dict[str, Any]:

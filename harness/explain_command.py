@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
+from harness.endings import EXIT_DIFFERENT, fail
 from harness.fake_execution import FakeExecution
 from harness.l1_view import UnsupportedRecording
 from harness.recording import RecordingError, open_recording
 from harness.replay import replay_recorded
-from harness.replay_command import DEFAULT_RECORDING, EXIT_DIFFERENT, describe_difference, fail
+from harness.replay_command import DEFAULT_RECORDING, describe_difference
 from trinode.derive.drops import DropReason
 from trinode.derive.errors import CriticalError, UnsupportedChain
 from trinode.derive.events import ConfigProblem, DerivedAttributes, Dropped, HeadsFound, Notice, Progressed
@@ -92,8 +93,7 @@ def explain(recording: Path, drops_only: bool, as_json: bool, fake_execution: bo
     except (UnsupportedRecording, UnsupportedChain) as error:
         fail(f"{recording}: {error}")
     except CriticalError as error:
-        click.echo(f"trinode-harness: derivation of {recording} stops: {error}", err=True)
-        sys.exit(EXIT_DIFFERENT)
+        fail(f"derivation of {recording} stops: {error}", EXIT_DIFFERENT)
     if not as_json:
         click.echo(f"\n{report.derived} blocks derived; dropped, by rule:")
         for reason, count in explainer.drops.most_common():

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
 import msgspec
 
+from harness.endings import fail
 from harness.l1_view import UnsupportedRecording
 from harness.recording import RecordedL1Block, RecordingError, RecordingWriter
 from harness.scenario import Scenario, ScenarioError, check_scenario, read_scenario
 from harness.simulation import Simulation
 from trinode.derive.errors import CriticalError
 from trinode.rollup.config import RollupConfigError
-
-EXIT_BAD_INPUT = 2
 
 
 def describe(scenario: Scenario, seed: int) -> str:
@@ -54,11 +52,11 @@ def generate(out: Path, seed: int, spec: Path | None, settings: tuple[str, ...])
         scenario = _with_settings(read_scenario(spec) if spec else Scenario(), settings)
         simulation = write_recording(scenario, seed, out)
     except ScenarioError as error:
-        _fail(f"{spec or '--set'}: {error}")
+        fail(f"{spec or '--set'}: {error}")
     except (RollupConfigError, RecordingError) as error:
-        _fail(str(error))
+        fail(str(error))
     except (CriticalError, UnsupportedRecording) as error:
-        _fail(f"derivation of the made-up chain stops, so that it cannot go on: {error}")
+        fail(f"derivation of the made-up chain stops, so that it cannot go on: {error}")
     else:
         click.echo(json.dumps(_summary(simulation)))
 
@@ -92,8 +90,3 @@ def _summary(simulation: Simulation) -> dict[str, object]:
         "invalid_blocks": list(simulation.scenario.invalid_blocks),
         "reject_undecodable": simulation.scenario.reject_undecodable,
     }
-
-
-def _fail(message: str) -> None:
-    click.echo(f"trinode-harness: {message}", err=True)
-    sys.exit(EXIT_BAD_INPUT)

@@ -15,6 +15,7 @@ import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from harness.endings import EXIT_BAD_INPUT
 from harness.recorder.assemble import assemble
 from harness.recorder.endpoint import EndpointError, Retries
 from harness.recorder.journal import Journal
@@ -27,7 +28,6 @@ from trinode.rollup.json_fields import RollupConfigError
 from trinode.rollup.l1_chain import parse_l1_chain_config
 
 EXIT_FAILED = 1
-EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from harness.derived_lines import derived_line
+from harness.endings import EXIT_DIFFERENT, fail
 from harness.expectation import Difference
 from harness.fake_execution import FakeExecution
 from harness.l1_view import UnsupportedRecording
@@ -23,8 +24,6 @@ from trinode.derive.events import DerivedAttributes
 from trinode.rollup.l2_block import L2Block
 
 DEFAULT_RECORDING = Path(__file__).parent.parent / "fixtures" / "devnet" / "forks-regolith-to-karst.jsonl.gz"
-EXIT_DIFFERENT = 1
-EXIT_BAD_INPUT = 2
 
 
 def _numbers(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> frozenset[int]:
@@ -32,12 +31,6 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, values: tuple
         return frozenset(int(number) for value in values for number in value.split(","))
     except ValueError:
         raise click.BadParameter("give block numbers, with commas between them") from None
-
-
-def fail(message: str) -> None:
-    """One line about bad input, and exit status 2."""
-    click.echo(f"trinode-harness: {message}", err=True)
-    sys.exit(EXIT_BAD_INPUT)
 
 
 @click.command()
@@ -104,8 +97,7 @@ def replay(
     except (UnsupportedRecording, UnsupportedChain) as error:
         fail(f"{recording}: {error}")
     except CriticalError as error:
-        click.echo(f"trinode-harness: derivation of {recording} stops: {error}", err=True)
-        sys.exit(EXIT_DIFFERENT)
+        fail(f"derivation of {recording} stops: {error}", EXIT_DIFFERENT)
     judged = not (fake_execution or recorded_or_fake)
     _tell(head, report, time.perf_counter() - started, judged=judged, as_json=as_json, to_stderr=print_lines)
     if judged and not report.equal:

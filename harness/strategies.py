@@ -24,11 +24,11 @@ from trinode.protocol.channel import BROTLI_VERSION, ChannelCompression, compres
 from trinode.protocol.frame import CHANNEL_ID_SIZE, Frame, encode_frames
 from trinode.protocol.rlp_codec import encode_bytes
 from trinode.protocol.span_batch_fields import encode_uvarint
+from trinode.protocol.types import UINT64
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.fork import SCHEDULED_FORKS, Fork
 
 T = TypeVar("T")
-UINT64 = 2**64 - 1
 LAST_FORK = Fork.KARST
 FORKS = tuple(fork for fork in Fork if fork <= LAST_FORK)
 _CHANNEL_IDS = tuple(bytes([number]) * CHANNEL_ID_SIZE for number in range(1, 4))

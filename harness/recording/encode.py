@@ -23,10 +23,10 @@ from harness.recording.wire import (
     WithdrawalWire,
     block_id_wire,
     encode_line,
-    to_hex,
 )
 from trinode.protocol.header import encode_header
 from trinode.protocol.payload import PayloadAttributes
+from trinode.rollup.json_fields import to_hex
 
 
 def encode_head(head: RecordingHead) -> bytes:

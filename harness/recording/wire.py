@@ -13,6 +13,7 @@ import msgspec
 
 from harness.recording.errors import FieldError
 from trinode.protocol.types import BlockId
+from trinode.rollup.json_fields import to_hex
 
 Quantity: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -159,11 +160,6 @@ def from_hex_list(texts: list[str], field: str) -> tuple[bytes, ...]:
     if len(values) == len(texts) and all(text.startswith("0x") for text in texts):
         return values
     return tuple([from_hex(text, f"{field}[{index}]") for index, text in enumerate(texts)])
-
-
-def to_hex(data: bytes) -> str:
-    """0x-prefixed lower-case hex."""
-    return "0x" + data.hex()
 
 
 def block_id_of(wire: BlockIdWire, field: str) -> BlockId:

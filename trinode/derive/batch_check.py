@@ -18,12 +18,12 @@ from trinode.protocol.batch import SingularBatch
 from trinode.protocol.block import L1BlockRef
 from trinode.protocol.deposit import DEPOSIT_TRANSACTION_TYPE
 from trinode.protocol.span_batch import SpanBatch
+from trinode.protocol.types import UINT64
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.fork import Fork
 from trinode.rollup.forks import rules_of
 from trinode.rollup.l2_block import L2Block, L2BlockRef
 
-UINT64 = 2**64 - 1
 SET_CODE_TRANSACTION_TYPE = 4
 POST_EXEC_TRANSACTION_TYPE = 0x7D
 """Reserved by op-node for a feature that no fork has brought yet: it drops batches with one, at any time."""

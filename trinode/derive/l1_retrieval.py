@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from trinode.derive.drops import DropReason
 from trinode.derive.events import Signal, Steps, Subject, blobs
@@ -21,8 +22,16 @@ from trinode.protocol.transaction import (
     recover_sender,
     transaction_hash,
 )
-from trinode.protocol.types import Address, Hash32
+from trinode.protocol.types import Address
 from trinode.rollup.config import RollupConfig
+
+
+class Piece(NamedTuple):
+    """Batcher data: calldata, or a blob (until it is fetched: its versioned hash). `name`: transaction hash, or blob of it."""
+
+    name: str
+    data: bytes
+    is_blob: bool = False
 
 
 class L1Retrieval:
@@ -32,7 +41,7 @@ class L1Retrieval:
         self._config = config
         self._traversal = traversal
         self._journal = journal
-        self._pieces: deque[tuple[str, bytes]] | None = None
+        self._pieces: deque[Piece] | None = None
         self._reset_block: tuple[L1Block, Address] | None = None
 
     def reset(self, base: L1Block, batcher: Address) -> None:
@@ -52,13 +61,13 @@ class L1Retrieval:
                 return Signal.EXHAUSTED
         assert self._pieces is not None
         while self._pieces:
-            name, piece = self._pieces.popleft()
-            if not name.startswith("blob "):
-                return name, piece
+            piece = self._pieces.popleft()
+            if not piece.is_blob:
+                return piece.name, piece.data
             try:
-                return name, decode_blob(piece)
+                return piece.name, decode_blob(piece.data)
             except BlobDecodingError as error:
-                self._journal.dropped(DropReason.BAD_BLOB, Subject.BLOB, name, str(error))
+                self._journal.dropped(DropReason.BAD_BLOB, Subject.BLOB, piece.name, str(error))
         self._pieces = None
         return Signal.EXHAUSTED
 
@@ -71,37 +80,36 @@ class L1Retrieval:
                 return False
             block, batcher = unread, self._traversal.system_config.batcher_address
         found = self._data_or_hashes(block, batcher)
-        hashes = tuple(data for name, data in found if name.startswith("blob "))
+        hashes = tuple(piece.data for piece in found if piece.is_blob)
         if hashes:
             contents = iter((yield from blobs(block.id, block.header.timestamp, hashes)))
-            found = [(name, next(contents) if name.startswith("blob ") else data) for name, data in found]
+            found = [piece._replace(data=next(contents)) if piece.is_blob else piece for piece in found]
         self._pieces = deque(found)
         return True
 
-    def _data_or_hashes(self, block: L1Block, batcher: Address) -> list[tuple[str, bytes]]:
-        """Calldata, or versioned hashes (named "blob ..."), of the block's valid batcher transactions."""
+    def _data_or_hashes(self, block: L1Block, batcher: Address) -> list[Piece]:
+        """Calldata, or versioned hashes, of the block's valid batcher transactions."""
         blob_data = self._config.rules(l1_inclusion_timestamp=block.header.timestamp).blob_data
-        found: list[tuple[str, bytes]] = []
+        found: list[Piece] = []
         for raw in block.transactions:
             if self._config.batch_inbox_address not in raw:  # spares decoding the other transactions of the block
                 continue
-            tx = self._batcher_transaction(raw, batcher)
+            name = transaction_hash(raw).hex()
+            tx = self._batcher_transaction(raw, name, batcher)
             if tx is None:
                 continue
-            name = transaction_hash(raw).hex()
             if self._journal.observing:
                 self._journal.progressed("read", Subject.TRANSACTION, name, f"{len(raw)} bytes, type {raw[0] if raw[0] < 0x80 else 0}")
             if not (blob_data and isinstance(tx, BlobTransaction)):
-                found.append((name, tx.data))
+                found.append(Piece(name, tx.data))
                 continue
             if tx.data:
                 self._journal.dropped(DropReason.BLOB_TRANSACTION_CALLDATA, Subject.TRANSACTION, name, f"{len(tx.data)} bytes")
-            found += [(f"blob {index} of {name}", blob_hash) for index, blob_hash in enumerate(tx.blob_versioned_hashes)]
+            found += [Piece(f"blob {index} of {name}", blob_hash, True) for index, blob_hash in enumerate(tx.blob_versioned_hashes)]
         return found
 
-    def _batcher_transaction(self, raw: bytes, batcher: Address) -> Transaction | None:
+    def _batcher_transaction(self, raw: bytes, name: str, batcher: Address) -> Transaction | None:
         """The transaction if it goes to the inbox, is of a type that may carry data, and is signed by the batcher."""
-        name: Hash32 = transaction_hash(raw)
         try:
             tx = decode_transaction(raw)
         except TransactionDecodingError:
@@ -109,17 +117,17 @@ class L1Retrieval:
         if tx.to != self._config.batch_inbox_address:
             return None
         if isinstance(tx, SetCodeTransaction | DepositTransaction):
-            self._journal.dropped(DropReason.UNSUPPORTED_TYPE, Subject.TRANSACTION, name.hex(), f"type {raw[0]}")
+            self._journal.dropped(DropReason.UNSUPPORTED_TYPE, Subject.TRANSACTION, name, f"type {raw[0]}")
             return None
         if tx.chain_id not in (None, self._config.l1_chain_id):
-            self._journal.dropped(DropReason.BAD_SIGNATURE, Subject.TRANSACTION, name.hex(), f"signed for chain {tx.chain_id}")
+            self._journal.dropped(DropReason.BAD_SIGNATURE, Subject.TRANSACTION, name, f"signed for chain {tx.chain_id}")
             return None
         try:
             sender = recover_sender(tx)
         except SignatureError as error:
-            self._journal.dropped(DropReason.BAD_SIGNATURE, Subject.TRANSACTION, name.hex(), str(error))
+            self._journal.dropped(DropReason.BAD_SIGNATURE, Subject.TRANSACTION, name, str(error))
             return None
         if sender != batcher:
-            self._journal.dropped(DropReason.UNAUTHORIZED_SENDER, Subject.TRANSACTION, name.hex(), f"sender 0x{sender.hex()}")
+            self._journal.dropped(DropReason.UNAUTHORIZED_SENDER, Subject.TRANSACTION, name, f"sender 0x{sender.hex()}")
             return None
         return tx

@@ -22,7 +22,6 @@ from trinode.protocol.types import Hash32
 
 VERSIONED_HASH_VERSION_KZG = b"\x01"
 COMMITMENT_SIZE = 48
-FIELD_ELEMENTS_PER_BLOB = 4096
 _SETUP_FILE = "kzg_lagrange_g1.bin"
 _SETUP_SHA256 = "000be46bb434946e041c7bc9757175591eb07bcdaff641ea6eca2552618dc39d"
 _ZERO_ELEMENT = bytes(32)

@@ -30,11 +30,10 @@ from trinode.protocol.span_batch_fields import (
 )
 from trinode.protocol.span_batch_transactions import assemble_transactions
 from trinode.protocol.span_batch_transposition import transpose_transactions
-from trinode.protocol.types import Hash32
+from trinode.protocol.types import UINT64, Hash32
 
 CHECK_SIZE = 20
 """Bytes of the parent hash and of the last L1 origin's hash that a span carries."""
-UINT64 = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from trinode.protocol.types import UINT64
+
 JsonObject = Mapping[str, Any]
 
-_UINT64_MAX = 2**64 - 1
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ class Fields:
         """What `parse` makes of the object; None where it is missing."""
         return parse(self.object(name)) if self.has(name) else None
 
-    def unsigned(self, name: str, *, default: int | None = None, maximum: int = _UINT64_MAX) -> int:
+    def unsigned(self, name: str, *, default: int | None = None, maximum: int = UINT64) -> int:
         """An integer of 0 to `maximum`; `default`, if given, where the field is missing."""
         if default is not None and not self.has(name):
             return default
@@ -130,4 +131,5 @@ def _kind(value: object) -> str:
 
 
 def to_hex(data: bytes) -> str:
+    """0x-prefixed lower-case hex."""
     return "0x" + data.hex()
