@@ -68,6 +68,7 @@ __all__ = [
     "legacy_v",
     "recover_sender",
     "sign_transaction",
+    "signing_hash",
     "transaction_hash",
 ]
 
@@ -273,7 +274,8 @@ def _encode_authorization(authorization: Authorization) -> bytes:
     return encode_list((encode_int(chain_id), encode_bytes(address), *integers))
 
 
-def _signing_hash(tx: SignedTransaction) -> Hash32:
+def signing_hash(tx: SignedTransaction) -> Hash32:
+    """What the sender signed."""
     fields = _unsigned_fields(tx)
     if not isinstance(tx, LegacyTransaction):
         return keccak256(tx.TYPE_BYTE + encode_list(fields))
@@ -297,7 +299,7 @@ def recover_sender(tx: Transaction) -> Address:
         raise SignatureError("s is in the upper half of the curve's order")
     try:
         signature = Signature(vrs=(y_parity, tx.r, tx.s), backend=_BACKEND)
-        public_key = _KEYS.ecdsa_recover(_signing_hash(tx), signature)
+        public_key = _KEYS.ecdsa_recover(signing_hash(tx), signature)
     except (BadSignature, ValidationError) as error:
         raise SignatureError(f"no public key fits the signature: {error}") from error
     return keccak256(public_key.to_bytes())[12:]
@@ -308,7 +310,7 @@ def sign_transaction(tx: SignedTransaction, private_key: bytes) -> SignedTransac
 
     A legacy transaction is signed for the chain that its `v` states before (`legacy_v`), or for all chains.
     """
-    signature = _KEYS.ecdsa_sign(_signing_hash(tx), PrivateKey(private_key, backend=_BACKEND))
+    signature = _KEYS.ecdsa_sign(signing_hash(tx), PrivateKey(private_key, backend=_BACKEND))
     y_parity, r, s = signature.vrs
     if isinstance(tx, LegacyTransaction):
         return replace(tx, v=legacy_v(tx.chain_id, y_parity), r=r, s=s)

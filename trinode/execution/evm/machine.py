@@ -1,0 +1,210 @@
+"""Message calls and contract creations (yellow paper, sections 7 and 8), and the loop that runs code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from trinode.execution.environment import BlockEnvironment
+from trinode.execution.errors import PrecompileFailure
+from trinode.execution.evm.compiler import compile_trace
+from trinode.execution.evm.frame import ExceptionalHalt, Frame, OutOfGas
+from trinode.execution.evm.journal import Journal
+from trinode.execution.evm.program import EMPTY_PROGRAM, PUSH1, PUSH32, Program, Programs
+from trinode.execution.evm.table import table_of
+from trinode.execution.rules import EvmFork
+from trinode.execution.state import EMPTY_CODE_HASH, Account, StateReader
+from trinode.execution.validity import delegate_of
+from trinode.protocol.types import Address, Hash32
+
+MAX_CODE_SIZE = 24_576
+_CODE_BYTE = 200
+_ADDRESS_SPACE = 256
+"""Blocks that BLOCKHASH looks back."""
+
+_HOT = 40
+"""Visits of a block of code before it is compiled. Compiling costs about as much as interpreting it so often."""
+
+_FRAMES_PER_CALL = 8
+# A call is a handful of nested Python calls. Python-to-Python calls use no C stack, so that the limit is all that has to be raised.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 1_024 * _FRAMES_PER_CALL + 2_000))
+
+
+class Machine:
+    """The EVM of one block: its journal, and what the transaction at hand tells the code that runs."""
+
+    __slots__ = ("blob_hashes", "environment", "gas_price", "journal", "origin", "programs", "reader", "rules", "table")
+
+    environment: BlockEnvironment
+    journal: Journal
+    gas_price: int
+
+    def __init__(self, environment: BlockEnvironment, reader: StateReader, programs: Programs) -> None:
+        self.environment = environment
+        self.rules = environment.rules
+        self.table = table_of(environment.rules.evm)
+        self.reader = reader
+        self.journal = Journal(reader)
+        self.programs = programs
+        self.origin: Address = bytes(20)
+        self.gas_price = 0
+        self.blob_hashes: Sequence[Hash32] = ()
+
+    def block_hash(self, number: int) -> int:
+        """What BLOCKHASH gives."""
+        current = self.environment.number
+        if not current - _ADDRESS_SPACE <= number < current:
+            return 0
+        if number == current - 1:
+            return int.from_bytes(self.environment.parent_hash, "big")
+        return int.from_bytes(self.reader.block_hash(number), "big")
+
+    # -- code
+
+    def program_at(self, code_hash: Hash32) -> Program:
+        if code_hash == EMPTY_CODE_HASH:
+            return EMPTY_PROGRAM
+        return self.programs.get(code_hash) or self.programs.add(code_hash, self.journal.code(code_hash))
+
+    def code_to_run(self, address: Address) -> tuple[Program, Address | None]:
+        """The program that a call to `address` runs, and the account that it is taken from where `address` delegates
+        (EIP-7702: one step only).
+        """
+        program = self.program_at(self.journal.account(address).code_hash)
+        if len(program.code) != 23 or self.rules.evm < EvmFork.PRAGUE:
+            return program, None
+        delegate = delegate_of(program.code)
+        if delegate is None:
+            return program, None
+        return self.program_at(self.journal.account(delegate).code_hash), delegate
+
+    # -- messages
+
+    def message_call(self, frame: Frame, code_address: Address, *, transfers: bool) -> bool:
+        """Runs a call whose balance has been checked; its gas and output are in `frame` afterwards. False: it failed,
+        and nothing of it is left.
+        """
+        journal = self.journal
+        snapshot = journal.snapshot()
+        if transfers:
+            if frame.value:
+                journal.add_balance(frame.caller, -frame.value)
+            journal.add_balance(frame.address, frame.value)
+        try:
+            precompile = self.rules.precompiles.get(code_address)
+            if precompile is not None:
+                frame.charge(precompile.gas(frame.data))
+                frame.output = precompile.run(frame.data)
+            else:
+                self.run(frame)
+        except (ExceptionalHalt, PrecompileFailure) as halt:
+            self.fail(frame, halt)
+            journal.revert(snapshot)
+            return False
+        if frame.reverted:
+            journal.revert(snapshot)
+            return False
+        return True
+
+    def creation_frame(
+        self, creator: Address, address: Address, initcode: bytes, value: int, gas: int, *, depth: int
+    ) -> Frame:
+        """The frame for `create`."""
+        return Frame(
+            self,
+            Program(initcode),
+            address=address,
+            caller=creator,
+            value=value,
+            data=b"",
+            gas=gas,
+            depth=depth,
+            is_static=False,
+        )
+
+    def create(self, frame: Frame) -> bool:
+        """Runs initcode and keeps what it returns as the code of `frame.address`. The creator's nonce is counted up and
+        its balance checked. False: it failed, and nothing of it is left.
+        """
+        journal, address = self.journal, frame.address
+        if address not in journal.warm_addresses:
+            journal.warm_address(address)
+        if journal.is_taken(address):
+            frame.gas = 0
+            return False
+        snapshot = journal.snapshot()
+        journal.note_creation(address)
+        _, balance, code_hash = journal.account(address)
+        journal.set_account(address, Account(1, balance, code_hash))
+        if frame.value:
+            journal.add_balance(frame.caller, -frame.value)
+            journal.add_balance(address, frame.value)
+        try:
+            self.run(frame)
+            if not frame.reverted:
+                self._deposit_code(frame)
+        except ExceptionalHalt as halt:
+            self.fail(frame, halt)
+            journal.revert(snapshot)
+            return False
+        if frame.reverted:
+            journal.revert(snapshot)
+            return False
+        return True
+
+    def _deposit_code(self, frame: Frame) -> None:
+        """EIP-170 (size), EIP-3541 (first byte), and 200 gas a byte."""
+        code = frame.output
+        if len(code) > MAX_CODE_SIZE:
+            raise ExceptionalHalt("max code size exceeded")
+        if code[:1] == b"\xef":
+            raise ExceptionalHalt("invalid code: must not begin with 0xef")
+        frame.charge(_CODE_BYTE * len(code))
+        self.journal.set_code(frame.address, code)
+
+    def fail(self, frame: Frame, halt: Exception) -> None:
+        """All gas of the frame is gone."""
+        frame.gas = 0
+        frame.output = b""
+        frame.reverted = False
+        frame.failure = str(halt)
+
+    # -- code at work
+
+    def run(self, frame: Frame) -> None:
+        """Runs the frame's code to its end. Raises ExceptionalHalt."""
+        program = frame.program
+        traces, visits = program.traces, program.visits
+        position = 0
+        while True:
+            trace = traces.get(position)
+            if trace is None:
+                count = visits.get(position, 0) + 1
+                visits[position] = count
+                if count >= _HOT:
+                    trace = compile_trace(program, position, self.rules.evm)
+            position = self.interpret(frame, position) if trace is None else trace(frame)
+            if position < 0:
+                return
+
+    def interpret(self, frame: Frame, position: int) -> int:
+        """Runs opcode by opcode to the end of a block of code; gives the position where it goes on, or HALT."""
+        code, table, stack = frame.program.padded_code, self.table, frame.stack
+        while True:
+            byte = code[position]
+            _, run, gas, needs, room, _ = table[byte]
+            if len(stack) < needs:
+                raise ExceptionalHalt("stack underflow")
+            if len(stack) > room:
+                raise ExceptionalHalt("stack overflow")
+            frame.gas -= gas
+            if frame.gas < 0:
+                raise OutOfGas
+            frame.pc = position
+            following = run(frame)
+            if following is None:
+                position += 1
+            elif PUSH1 <= byte <= PUSH32:
+                position = following
+            else:
+                return following
