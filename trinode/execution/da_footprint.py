@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from trinode.execution.engine import PreparedTransaction
 from trinode.execution.errors import InvalidTransaction
+from trinode.execution.fees import compressed_size
 from trinode.protocol.deposit import DepositTransaction
-from trinode.protocol.l1_cost import estimated_size_scaled, flz_compressed_size
+from trinode.protocol.l1_cost import estimated_size_scaled
 from trinode.protocol.l1_info import L1InfoDecodingError, L1InfoFormat, decode_l1_info
 from trinode.protocol.transaction import Transaction
 
@@ -43,4 +44,4 @@ class DaFootprint(NamedTuple):
             return 0
         if self.gas_scalar is None:
             raise InvalidTransaction("activation_block", "the activation block of Jovian has deposits only")
-        return estimated_size_scaled(flz_compressed_size(prepared.raw)) // _MILLION * self.gas_scalar
+        return estimated_size_scaled(compressed_size(prepared.raw)) // _MILLION * self.gas_scalar

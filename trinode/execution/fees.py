@@ -8,6 +8,7 @@ read once a block, when the first transaction needs them: after the deposits, as
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from trinode.execution.rules import ExecutionRules, L1CostFormula
@@ -17,6 +18,9 @@ from trinode.protocol.types import Address
 L1_BLOCK: Address = bytes.fromhex("4200000000000000000000000000000000000015")
 L1_FEE_VAULT: Address = bytes.fromhex("420000000000000000000000000000000000001a")
 OPERATOR_FEE_VAULT: Address = bytes.fromhex("420000000000000000000000000000000000001b")
+
+compressed_size = lru_cache(maxsize=16)(flz_compressed_size)
+"""Bytes. The same transaction is asked for twice in a row: for its DA footprint, and for its L1 fee."""
 
 _BASE_FEE_SLOT = 1
 _SCALARS_SLOT = 3
@@ -86,7 +90,7 @@ def l1_fee(parameters: L1FeeParameters, raw: bytes) -> int:
             )
         case L1CostFormula.FJORD:
             return l1_cost_fjord(
-                flz_compressed_size(raw),
+                compressed_size(raw),
                 l1_base_fee=parameters.base_fee,
                 base_fee_scalar=parameters.base_fee_scalar,
                 blob_base_fee=parameters.blob_base_fee,

@@ -86,34 +86,32 @@ def flz_compressed_size(data: bytes) -> int:
     """Bytes that FastLZ (level 1) would make of `data`, as Fjord's fee counts them (specification: fjord/exec-engine,
     "Fees").
     """
+    limit = len(data) - 14  # no match may begin there or later
+    if limit <= 2:
+        return _literals(len(data))
+    # Each position's three bytes as a little-endian number, and where the hash table keeps it.
+    words = [a | b << 8 | c << 16 for a, b, c in zip(data, data[1:], data[2:], strict=False)]
+    slots = [2654435769 * word >> 19 & (_HASH_SIZE - 1) for word in words]
     table = [0] * _HASH_SIZE
-    limit = len(data) - 13
-    position = 0
     anchor = size = 0
     position = 2
     while position < limit:
-        reference, distance, word = 0, 0, 0
-        while True:
-            word = data[position] | data[position + 1] << 8 | data[position + 2] << 16
-            slot = (2654435769 * word >> 19) & (_HASH_SIZE - 1)
+        reference = -1
+        while position < limit:
+            slot = slots[position]
             reference, table[slot] = table[slot], position
-            distance = position - reference
-            if position >= limit:
+            if words[reference] == words[position] and position - reference < _MAX_DISTANCE:
                 break
             position += 1
-            if distance < _MAX_DISTANCE and data[reference : reference + 3] == data[position - 1 : position + 2]:
-                break
-        if position >= limit:
+        else:
             break
-        position -= 1
         if position > anchor:
             size += _literals(position - anchor)
-        matched = _match_length(data, reference + 3, position + 3, limit + 9)
+        matched = _match_length(data, reference + 3, position + 3, len(data) - 4)
         size += _match(matched)
         position += matched
-        for offset in (0, 1):
-            word = data[position + offset] | data[position + offset + 1] << 8 | data[position + offset + 2] << 16
-            table[(2654435769 * word >> 19) & (_HASH_SIZE - 1)] = position + offset
+        table[slots[position]] = position
+        table[slots[position + 1]] = position + 1
         position += 2
         anchor = position
     return size + _literals(len(data) - anchor)

@@ -91,10 +91,6 @@ def _call(
     if value:
         gas += CALL_STIPEND
     frame.return_data = b""
-    if frame.depth >= CALL_DEPTH_LIMIT or (value and journal.account(frame.address).balance < value):
-        frame.gas += gas
-        stack.append(0)
-        return
     child = Frame(
         machine,
         program,
@@ -106,6 +102,11 @@ def _call(
         depth=frame.depth + 1,
         is_static=is_static or frame.is_static,
     )
+    if frame.depth >= CALL_DEPTH_LIMIT or (value and journal.account(frame.address).balance < value):
+        machine.refuse(child, code_address)
+        frame.gas += gas
+        stack.append(0)
+        return
     succeeded = machine.message_call(child, code_address, transfers=not into_itself)
     frame.gas += child.gas
     output = frame.return_data = child.output
@@ -142,15 +143,16 @@ def _create(frame: Frame, *, has_salt: bool) -> None:
 
     journal = machine.journal
     creator = journal.account(frame.address)
-    if frame.depth >= CALL_DEPTH_LIMIT or creator.balance < value or creator.nonce == 2**64 - 1:
-        stack.append(0)
-        return
     gas = frame.gas - (frame.gas >> 6)
-    frame.gas -= gas
     sender = frame.address
     new = create_address(sender, creator.nonce) if salt is None else create2_address(sender, salt, initcode)
-    journal.increment_nonce(frame.address)
-    child = machine.creation_frame(frame.address, new, initcode, value, gas, depth=frame.depth + 1)
+    child = machine.creation_frame(sender, new, initcode, value, gas, depth=frame.depth + 1)
+    if frame.depth >= CALL_DEPTH_LIMIT or creator.balance < value or creator.nonce == 2**64 - 1:
+        machine.refuse(child, None)
+        stack.append(0)
+        return
+    frame.gas -= gas
+    journal.increment_nonce(sender)
     succeeded = machine.create(child)
     frame.gas += child.gas
     if child.reverted:

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from trinode.execution.evm import expressions
-from trinode.execution.evm.expressions import Value, literal, variable
+from trinode.execution.evm.expressions import Value, from_bytes, literal, variable
 from trinode.execution.evm.frame import STACK_LIMIT, ExceptionalHalt, Frame, OutOfGas
 from trinode.execution.evm.memory import HALT
 from trinode.execution.evm.program import JUMPDEST, PUSH1, PUSH32, Program, Trace
@@ -35,7 +35,7 @@ _JUMP, _JUMPI, _PC, _MSIZE, _GAS = 0x56, 0x57, 0x58, 0x59, 0x5A
 _DUP1, _DUP16, _SWAP1, _SWAP16 = 0x80, 0x8F, 0x90, 0x9F
 _KECCAK, _EXP, _CALLDATALOAD, _TLOAD = 0x20, 0x0A, 0x35, 0x5C
 _WRITE_BACK = "write back "
-_OBSERVES_GAS = frozenset({_GAS, _SSTORE, 0xF0, 0xF1, 0xF2, 0xF4, 0xF5, 0xFA})
+_OBSERVES_GAS = frozenset({_GAS, _MSIZE, _SSTORE, 0xF0, 0xF1, 0xF2, 0xF4, 0xF5, 0xFA})
 _ENDS = frozenset({0x00, 0xF3, 0xFD, 0xFF})
 
 
@@ -97,6 +97,7 @@ class _Recorder:
         self._growth = 0
         self._variables = 0
         self._charged_at: int | None = None
+        self._reached_at: int | None = None
         self._gas = 0
         self._memory = 0
         """Bytes of memory that are known to be there."""
@@ -132,7 +133,14 @@ class _Recorder:
         self._variables += 1
         name = f"x{self._variables}"
         self._emit(f"{name} = {value.number}")
-        return variable(name)
+        return Value(name, in_bytes=value.in_bytes)
+
+    def _define_bytes(self, expression: str) -> None:
+        """Computes 32 bytes now, and pushes their number: what is only moved on in memory never becomes one."""
+        self._variables += 1
+        name = f"w{self._variables}"
+        self._emit(f"{name} = {expression}")
+        self._push(from_bytes(name))
 
     def _define(self, expression: str) -> None:
         """Computes now, and pushes the result."""
@@ -158,6 +166,7 @@ class _Recorder:
         if self._charged_at is not None and self._gas:
             self._lines[self._charged_at] = f"g -= {self._gas}\nif g < 0: raise OutOfGas"
         self._charged_at = None
+        self._reached_at = None
         self._gas = 0
 
     def _write_back(self) -> str:
@@ -298,40 +307,42 @@ class _Recorder:
         if offset.constant is None:
             self._emit(f"if {offset.code} + {size} > len(mb): g = grow(f, g, {offset.code}, {size})")
         elif offset.constant + size > self._memory:
-            self._emit(f"if {offset.constant + size} > len(mb): g = grow(f, g, {offset.code}, {size})")
-            self._memory = offset.constant + size
+            self._memory = end = offset.constant + size
+            if self._reached_at is None:
+                self._reached_at = len(self._lines)
+                self._lines.append("")
+            # One check for the whole stretch: that memory grows some opcodes early is nothing that anybody sees.
+            self._lines[self._reached_at] = f"if {end} > len(mb): g = grow(f, g, 0, {end})"
         return offset
 
     def mload(self) -> None:
         offset = self._reach(self._pop(), 32)
-        self._define(f"from_bytes(mb[{offset.code}:{offset.plus(32)}], 'big')")
+        self._define_bytes(f"mb[{offset.code}:{offset.plus(32)}]")
 
     def mstore(self) -> None:
         offset, value = self._pop(), self._pop()
-        value = self._named(value)  # before memory grows: the order of evaluation is the code's
         offset = self._reach(offset, 32)
         self._emit(f"mb[{offset.code}:{offset.plus(32)}] = {value.word}")
 
     def mstore8(self) -> None:
         offset, value = self._pop(), self._pop()
-        value = self._named(value)
         offset = self._reach(offset, 1)
-        self._emit(f"mb[{offset.code}] = {value.code} & 255")
+        self._emit(f"mb[{offset.code}] = {value.number} & 255")
 
     def keccak(self) -> None:
         offset, size = self._named(self._pop()), self._named(self._pop())
         if size.constant is not None and 0 < size.constant < 2**20:
             self._charge(6 * ((size.constant + 31) >> 5))
             offset = self._reach(offset, size.constant)
-            self._define(f"from_bytes(keccak(mb[{offset.code}:{offset.plus(size.constant)}]).digest(), 'big')")
+            self._define_bytes(f"keccak(mb[{offset.code}:{offset.plus(size.constant)}]).digest()")
             return
         self._emit(f"g -= 6 * (({size.code} + 31) >> 5)\nif g < 0: raise OutOfGas")
         self._emit(f"if {size.code} and {offset.code} + {size.code} > len(mb): g = grow(f, g, {offset.code}, {size.code})")
-        self._define(f"from_bytes(keccak(mb[{offset.code}:{offset.code} + {size.code}]).digest(), 'big')")
+        self._define_bytes(f"keccak(mb[{offset.code}:{offset.code} + {size.code}]).digest()")
 
     def calldataload(self) -> None:
         offset = self._named(self._pop())
-        self._define(f"from_bytes(data[{offset.code}:{offset.plus(32)}].ljust(32, ZERO), 'big')")
+        self._define_bytes(f"data[{offset.code}:{offset.plus(32)}].ljust(32, ZERO)")
 
     def sload(self) -> None:
         self._uses_slots = True

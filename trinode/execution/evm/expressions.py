@@ -20,12 +20,13 @@ _LONG = 100
 
 class Value(NamedTuple):
     """A stack word. `code`: an expression; `constant`: its value, where that is known; `is_condition`: it is a Python bool,
-    and stands for 1 or 0.
+    and stands for 1 or 0; `in_bytes`: a variable that holds its 32 bytes, where there is one.
     """
 
     code: str
     constant: int | None = None
     is_condition: bool = False
+    in_bytes: str | None = None
 
     @property
     def is_atom(self) -> bool:
@@ -53,9 +54,11 @@ class Value(NamedTuple):
     @property
     def word(self) -> str:
         """As an expression for its 32 bytes."""
+        if self.in_bytes is not None:
+            return self.in_bytes
         if self.constant is not None:
             return repr(self.constant.to_bytes(32, "big"))
-        return f"{self.code}.to_bytes(32, 'big')"
+        return f"{self.number}.to_bytes(32, 'big')"
 
     def plus(self, size: int) -> str:
         """As an expression for the sum with a literal."""
@@ -68,6 +71,11 @@ def literal(number: int) -> Value:
 
 def variable(name: str) -> Value:
     return Value(name)
+
+
+def from_bytes(name: str) -> Value:
+    """The word whose bytes are in a variable; it becomes a number where it is used as one."""
+    return Value(f"from_bytes({name}, 'big')", in_bytes=name)
 
 
 def _folded(function: Callable[..., int], template: str, *, is_condition: bool = False) -> Callable[..., Value]:

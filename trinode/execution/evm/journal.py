@@ -188,7 +188,10 @@ class Journal:
         self.undo.append((self.created, address))
         old = self._slots.get(address)
         self.undo.append((self._slots, address, _ABSENT if old is None else old))
-        self._slots[address] = Slots(address, is_wiped=True)
+        fresh = self._slots[address] = Slots(address, is_wiped=True)
+        if old is not None:
+            # What is warm belongs to the transaction (its access list), not to the account.
+            fresh.warm = old.warm
 
     def note_destruction(self, address: Address) -> None:
         """`address` is gone when the transaction ends."""

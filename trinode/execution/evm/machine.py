@@ -162,6 +162,11 @@ class Machine:
         frame.charge(_CODE_BYTE * len(code))
         self.journal.set_code(frame.address, code)
 
+    def refuse(self, frame: Frame, code_address: Address | None) -> None:
+        """Told of a call (or a creation: None) that does not begin, for its depth or for what its sender has. Only who
+        traces cares.
+        """
+
     def fail(self, frame: Frame, halt: Exception) -> None:
         """All gas of the frame is gone."""
         frame.gas = 0
