@@ -66,8 +66,8 @@ class ExecutionRules:
     precompiles: Mapping[Address, Precompile] = field(default_factory=dict, repr=False)
 
     deposit_gas_is_metered: bool = False
-    """Regolith: a deposit's gas used is what it used (before: all of its limit, and nothing for a system transaction),
-    its receipt has the sender's nonce, and a failed creation counts up the nonce."""
+    """Regolith: a deposit's gas used is what it used (before: all of its limit, and nothing for a system transaction), and
+    its receipt has the sender's nonce."""
     deposit_receipt_version: int | None = None
     """Canyon: 1, and the receipts root commits to nonce and version of deposit receipts."""
     withdrawals: bool = False

@@ -48,10 +48,9 @@ def compile_trace(program: Program, position: int, fork: EvmFork) -> Trace | Non
         namespace = dict(_namespace(fork))
         exec(compile(recorder.source(), f"<trace at {position}>", "exec"), namespace)
         trace: Trace = namespace["trace"]
-        program.traces[position] = trace
-        program.compiled_size += recorder.opcodes
+        program.add_trace(position, trace, recorder.opcodes)
         return trace
-    program.visits[position] = -(2**62)
+    program.never_compile(position)
     return None
 
 
@@ -423,18 +422,11 @@ class _Recorder:
         if target == self.head and self._is_balanced():
             self._block(condition.truth, self._loop())
             return position + 1
-        if self._is_likely(target, position + 1):
+        if self.program.heat(target) > self.program.heat(position + 1):
             self._block(condition.falsity, self._leave(str(position + 1)))
             return target
         self._block(condition.truth, self._leave(str(target)))
         return position + 1
-
-    def _is_likely(self, target: int, following: int) -> bool:
-        """Whether the jump was taken more often than not, as far as is known."""
-        return self._heat(target) > self._heat(following)
-
-    def _heat(self, position: int) -> int:
-        return 2**62 if position in self.program.traces else abs(self.program.visits.get(position, 0))
 
     # -- the function
 

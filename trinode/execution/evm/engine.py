@@ -20,10 +20,13 @@ _SYSTEM_CALL_GAS = 30_000_000
 
 
 class FastEngine:
-    """Keeps the compiled code of one block for the next ones, by fork."""
+    """Keeps the compiled code of one block for the next ones, by fork.
 
-    def __init__(self) -> None:
-        self._programs = {fork: Programs() for fork in EvmFork}
+    `compile_after`: how often a block of code is interpreted before it is compiled.
+    """
+
+    def __init__(self, compile_after: int = 40) -> None:
+        self._programs = {fork: Programs(compile_after) for fork in EvmFork}
 
     def begin(self, environment: BlockEnvironment, state: StateReader) -> FastSession:
         return FastSession(Machine(environment, state, self._programs[environment.rules.evm]))

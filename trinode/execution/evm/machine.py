@@ -22,9 +22,6 @@ _CODE_BYTE = 200
 _ADDRESS_SPACE = 256
 """Blocks that BLOCKHASH looks back."""
 
-_HOT = 40
-"""Visits of a block of code before it is compiled. Compiling costs about as much as interpreting it so often."""
-
 _FRAMES_PER_CALL = 8
 # A call is a handful of nested Python calls. Python-to-Python calls use no C stack, so that the limit is all that has to be raised.
 sys.setrecursionlimit(max(sys.getrecursionlimit(), 1_024 * _FRAMES_PER_CALL + 2_000))
@@ -70,6 +67,8 @@ class Machine:
         """The program that a call to `address` runs, and the account that it is taken from where `address` delegates
         (EIP-7702: one step only).
         """
+        if address in self.rules.precompiles:
+            return EMPTY_PROGRAM, None
         program = self.program_at(self.journal.account(address).code_hash)
         if len(program.code) != 23 or self.rules.evm < EvmFork.PRAGUE:
             return program, None
@@ -179,18 +178,15 @@ class Machine:
     def run(self, frame: Frame) -> None:
         """Runs the frame's code to its end. Raises ExceptionalHalt."""
         program = frame.program
-        traces, visits = program.traces, program.visits
+        traces = program.traces
         position = 0
-        while True:
+        while position >= 0:
             trace = traces.get(position)
-            if trace is None:
-                count = visits.get(position, 0) + 1
-                visits[position] = count
-                if count >= _HOT:
-                    trace = compile_trace(program, position, self.rules.evm)
+            if trace is None and program.is_hot(position, self.programs.compile_after):
+                before = program.compiled_size
+                trace = compile_trace(program, position, self.rules.evm)
+                self.programs.note_compiled(program.compiled_size - before)
             position = self.interpret(frame, position) if trace is None else trace(frame)
-            if position < 0:
-                return
 
     def interpret(self, frame: Frame, position: int) -> int:
         """Runs opcode by opcode to the end of a block of code; gives the position where it goes on, or HALT."""
