@@ -11,6 +11,7 @@ from trinode.execution.evm.calls import create_address
 from trinode.execution.evm.program import Programs
 from trinode.execution.recovery import recover_authority
 from trinode.execution.tracing.access_list import AccessListTracer
+from trinode.execution.tracing.machine import new_programs
 from trinode.execution.tracing.tracer import TraceLimits
 from trinode.protocol.transaction import AccessListEntry, SignatureError
 from trinode.protocol.types import Address
@@ -40,7 +41,7 @@ def create_access_list(
     The message is executed with the list until that adds nothing to it: what it touches may depend on the gas that it has. Raises
     UnstableAccessList, InvalidTransaction, TraceLimitExceeded, MissingState.
     """
-    programs = Programs() if programs is None else programs
+    programs = new_programs() if programs is None else programs
     excluded = _warm_anyway(context, message)
     access_list = AccessListTracer(message.access_list, excluded).access_list
     for _ in range(_MAX_ROUNDS):

@@ -16,6 +16,7 @@ from trinode.execution.evm.program import Programs
 from trinode.execution.evm.storage import CALL_STIPEND
 from trinode.execution.intrinsic import TRANSACTION
 from trinode.execution.state import EMPTY_CODE_HASH
+from trinode.execution.tracing.machine import new_programs
 
 ERROR_RATIO = 0.015
 """How much too high an estimate may be: geth's."""
@@ -52,7 +53,7 @@ def estimate_gas(
     It is at most the message's own limit (below 21,000: the block's), `gas_cap`, what the sender can pay, and the cap of EIP-7825. Raises
     MessageFailed, AllowanceExceeded, InvalidTransaction, MissingState.
     """
-    return _Search(context, message, Programs() if programs is None else programs).estimate(gas_cap, error_ratio)
+    return _Search(context, message, new_programs() if programs is None else programs).estimate(gas_cap, error_ratio)
 
 
 class _Search:

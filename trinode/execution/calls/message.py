@@ -19,7 +19,7 @@ from trinode.execution.evm.transaction import gas_used, run_outermost, warm_up
 from trinode.execution.intrinsic import floor_gas, intrinsic_gas
 from trinode.execution.rules import EvmFork
 from trinode.execution.state import Account
-from trinode.execution.tracing.machine import TracedMachine
+from trinode.execution.tracing.machine import TracedMachine, new_programs
 from trinode.execution.tracing.tracer import Tracer
 from trinode.execution.validity import MAX_INITCODE_SIZE
 from trinode.protocol.transaction import AccessListEntry, Authorization, DynamicFeeTransaction, SetCodeTransaction
@@ -115,7 +115,7 @@ class CallMachine(TracedMachine):
 
 
 def call(context: CallContext, message: Message, *, tracer: Tracer | None = None, programs: Programs | None = None) -> TransactionResult:
-    """Executes a message; nothing of it stays. Whoever makes many calls keeps one `programs` for each EVM fork: it holds compiled code.
+    """Executes a message; nothing of it stays. Whoever makes many calls keeps `new_programs()` for each EVM fork: it holds compiled code.
 
     A message that fails is a result, too: `failure`, and in `output` what it reverted with. Raises InvalidTransaction (InsufficientFunds where
     the sender has too little), TraceLimitExceeded and MissingState.
@@ -128,7 +128,7 @@ def execute(
 ) -> tuple[TransactionResult, int]:
     """As `call`; and the most gas that was used at any time, which is what the gas limit must reach: refunds come after."""
     is_free = not message.max_fee and not message.max_priority_fee
-    machine = CallMachine(context, is_free=is_free, programs=Programs() if programs is None else programs)
+    machine = CallMachine(context, is_free=is_free, programs=new_programs() if programs is None else programs)
     transaction = message.unsigned(machine.environment.chain_id)
     if tracer is not None:
         tracer.begin(machine, transaction, message.sender)

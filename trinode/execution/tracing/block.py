@@ -8,11 +8,10 @@ from trinode.execution.block import BlockExecutor, ExecutedBlock, Parent
 from trinode.execution.engine import PreparedTransaction, TransactionResult
 from trinode.execution.environment import BlockEnvironment
 from trinode.execution.evm.engine import FastSession
-from trinode.execution.evm.program import Programs
 from trinode.execution.recovery import SenderRecovery, recover_in_order
 from trinode.execution.rules import EvmFork
 from trinode.execution.state import StateReader
-from trinode.execution.tracing.machine import TracedMachine
+from trinode.execution.tracing.machine import TracedMachine, new_programs
 from trinode.execution.tracing.tracer import Tracer
 from trinode.protocol.header import Header
 from trinode.rollup.config import RollupConfig
@@ -26,7 +25,7 @@ class TracingEngine:
 
     def __init__(self, tracer_of: TracerOf) -> None:
         self._tracer_of = tracer_of
-        self._programs = {fork: Programs() for fork in EvmFork}
+        self._programs = {fork: new_programs() for fork in EvmFork}
 
     def begin(self, environment: BlockEnvironment, state: StateReader) -> TracingSession:
         """A session on top of `state`."""

@@ -17,6 +17,12 @@ _LOG0, _LOG4 = 0xA0, 0xA4
 _STATICCALL = "STATICCALL"
 _SELFDESTRUCT = 0xFF
 _NO_ADDRESS = bytes(20)
+_COMPILE_AFTER = 40
+
+
+def new_programs() -> Programs:
+    """For calls and traces of one EVM fork that share their compiled code."""
+    return Programs(_COMPILE_AFTER)
 
 
 class TracedMachine(Machine):
