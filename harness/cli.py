@@ -1,10 +1,11 @@
-"""`trinode-harness`: record, generate, replay and explain L1 recordings."""
+"""`trinode-harness`: record, generate, replay and explain L1 recordings, and execute blocks."""
 
 from __future__ import annotations
 
 import click
 
 from harness.compare_command import compare
+from harness.execute_command import execute
 from harness.explain_command import explain
 from harness.generate import generate
 from harness.record_command import record
@@ -28,3 +29,4 @@ main.add_command(explain)
 main.add_command(record)
 main.add_command(generate)
 main.add_command(compare)
+main.add_command(execute)

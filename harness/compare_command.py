@@ -39,7 +39,7 @@ class Case(NamedTuple):
     reject_undecodable: bool
 
 
-class CannotMake(Exception):  # noqa: N818 - nothing is wrong with either side
+class CannotMake(Exception):
     """The generator could not make a recording of this seed."""
 
 

@@ -7,7 +7,7 @@ from trinode.protocol.block import L1Block
 from trinode.protocol.types import Hash32
 
 
-class UnsupportedRecording(Exception):  # noqa: N818 - it is the recording that lacks something, no error of the reader's
+class UnsupportedRecording(Exception):
     """Derivation needs something of L1 or L2 that the recording does not hold."""
 
 

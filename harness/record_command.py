@@ -83,7 +83,7 @@ def record(output: Path, force: bool, quiet: bool, **options: Any) -> None:
         click.echo(f"{output}: {counts['l1']} L1 blocks, {counts['blobs']} blobs, {counts['l2']} L2 blocks", err=True)
 
 
-class _InterruptedRun(Exception):  # noqa: N818 - nothing is wrong
+class _InterruptedRun(Exception):
     """A signal asked to stop."""
 
 

@@ -45,7 +45,7 @@ class Execution(Protocol):
     def __call__(self, derived: DerivedAttributes) -> L2Block | PayloadInvalid: ...
 
 
-class ReplayStopped(Exception):  # noqa: N818 - a verdict, not a failure of the program
+class ReplayStopped(Exception):
     """The replay ends here; `difference` says why, or is None where all that is recorded has been derived."""
 
     def __init__(self, difference: Difference | None) -> None:

@@ -14,6 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from harness.derived_lines import derived_line
 from harness.endings import EXIT_DIFFERENT, fail
+from harness.execution.configs import ENGINES, engine_named
+from harness.execution.deep_stack import with_deep_stack
+from harness.execution.errors import ExecutionFileError
+from harness.execution.replay import ExecutedReport, replay_executed, states_from_genesis
 from harness.expectation import Difference
 from harness.fake_execution import FakeExecution
 from harness.l1_view import UnsupportedRecording
@@ -21,7 +25,9 @@ from harness.recording import RecordedItem, RecordedL2Block, RecordingError, Rec
 from harness.replay import Execution, OnDerived, Replay, Report, replay_recorded
 from trinode.derive.errors import CriticalError, UnsupportedChain
 from trinode.derive.events import DerivedAttributes
+from trinode.execution.errors import UnknownFork
 from trinode.rollup.l2_block import L2Block
+from trinode.storage.errors import StoreError
 
 DEFAULT_RECORDING = Path(__file__).parent.parent / "fixtures" / "devnet" / "forks-regolith-to-karst.jsonl.gz"
 
@@ -49,6 +55,10 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, values: tuple
     callback=_numbers,
     help="The engine refuses block N if it has batch transactions.",
 )
+@click.option("--execute", is_flag=True, help="Execute what is derived from the genesis on, and hold every header against the recorded one.")
+@click.option("--genesis", type=click.Path(path_type=Path), help="With --execute: the genesis file, where it is not beside RECORDING.")
+@click.option("--datadir", type=click.Path(path_type=Path), help="With --execute: keep chain and state in a new store in this folder.")
+@click.option("--engine", type=click.Choice(ENGINES), default=ENGINES[0], show_default=True, help="With --execute: which engine executes.")
 @click.option("--reject-undecodable", is_flag=True, help="The engine refuses blocks with a batch transaction that does not decode, or of blob type.")
 @click.option("--print", "print_lines", is_flag=True, help="Write one JSON line for each set of derived attributes.")
 @click.option("--json", "as_json", is_flag=True, help="Write the verdict as JSON.")
@@ -60,6 +70,10 @@ def replay(
     recorded_or_fake: bool,
     invalid: frozenset[int],
     reject_undecodable: bool,
+    execute: bool,
+    genesis: Path | None,
+    datadir: Path | None,
+    engine: str,
     print_lines: bool,
     as_json: bool,
     check: bool,
@@ -69,8 +83,12 @@ def replay(
 
     Without RECORDING, the one in fixtures that crosses all forks from Regolith to Karst is replayed.
     """
-    if fake_execution and recorded_or_fake:
-        raise click.UsageError("--fake-execution and --recorded-or-fake exclude each other")
+    if fake_execution + recorded_or_fake + execute > 1:
+        raise click.UsageError("--fake-execution, --recorded-or-fake and --execute exclude each other")
+    if (genesis or datadir) and not execute:
+        raise click.UsageError("--genesis and --datadir are for --execute")
+    if (invalid or reject_undecodable) and execute:
+        raise click.UsageError("with --execute the engine itself decides which blocks are invalid")
     started = time.perf_counter()
     try:
         with open_recording(recording, check=check) as reader:
@@ -83,16 +101,26 @@ def replay(
                     items = list(watch("read and check", reader))
                     if not any(isinstance(item, RecordedL2Block) for item in items) and not recorded_or_fake:
                         fail(f"{recording}: no L2 block is recorded, so that there is nothing to compare; try --fake-execution")
-                    report = replay_recorded(
-                        reader.head,
-                        items,
-                        execution,
-                        lenient=recorded_or_fake,
-                        on_derived=on_derived,
-                        watch=lambda source: watch("derive", source, len(items)),
-                    )
+                    if execute:
+                        report = _replay_executed(
+                            recording,
+                            reader.head,
+                            items,
+                            (genesis, datadir, engine),
+                            on_derived,
+                            lambda source: watch("derive, execute", source, len(items)),
+                        )
+                    else:
+                        report = replay_recorded(
+                            reader.head,
+                            items,
+                            execution,
+                            lenient=recorded_or_fake,
+                            on_derived=on_derived,
+                            watch=lambda source: watch("derive", source, len(items)),
+                        )
             head = reader.head
-    except RecordingError as error:
+    except (RecordingError, ExecutionFileError, StoreError, UnknownFork) as error:
         fail(str(error))
     except (UnsupportedRecording, UnsupportedChain) as error:
         fail(f"{recording}: {error}")
@@ -109,6 +137,23 @@ def _replay_fake(head: RecordingHead, items: Iterable[RecordedItem], execution: 
     for item in items:
         replayed.feed(item)
     return replayed.finish()
+
+
+def _replay_executed(
+    recording: Path,
+    head: RecordingHead,
+    items: list[RecordedItem],
+    options: tuple[Path | None, Path | None, str],
+    on_derived: OnDerived | None,
+    watch: Callable[[Iterable[RecordedItem]], Iterator[RecordedItem]],
+) -> Report:
+    """`options`: genesis file, folder of a store, engine."""
+    genesis, datadir, engine = options
+    states = states_from_genesis(recording, head, genesis, datadir)
+    try:
+        return with_deep_stack(lambda: replay_executed(head, items, states, engine_named(engine), on_derived=on_derived, watch=watch))
+    finally:
+        states.close()
 
 
 def _print_line(derived: DerivedAttributes, block: L2Block | None) -> None:
@@ -149,6 +194,8 @@ def _tell(head: RecordingHead, report: Report, seconds: float, *, judged: bool, 
         click.echo(json.dumps(_as_json(head, report, seconds, judged=judged)), err=to_stderr)
         return
     click.echo(_summary(head, report, seconds), err=to_stderr)
+    if isinstance(report, ExecutedReport):
+        click.echo(_executed(report), err=to_stderr)
     if not judged:
         return
     if report.difference is not None:
@@ -163,6 +210,11 @@ def _summary(head: RecordingHead, report: Report, seconds: float) -> str:
         f"{head.name}: {report.l1_blocks} L1 blocks ({report.l1_reorgs} reorgs), {report.derived} L2 blocks derived with"
         f" {report.transactions} transactions, {report.invalid} invalid, {dropped} pieces of data dropped, {report.resets} resets, {seconds:.1f} s"
     )
+
+
+def _executed(report: ExecutedReport) -> str:
+    speed = report.gas / report.seconds / 1e6 if report.seconds else 0.0
+    return f"executed {report.executed} blocks with {report.gas} gas in {report.seconds:.1f} s ({speed:.2f} Mgas/s)"
 
 
 def _show(value: object) -> str:
@@ -183,7 +235,8 @@ def describe_difference(difference: Difference) -> str:
 
 def _as_json(head: RecordingHead, report: Report, seconds: float, *, judged: bool) -> dict[str, object]:
     difference = report.difference
-    return {
+    executed = {"executed": report.executed, "gas": report.gas, "execution_seconds": report.seconds} if isinstance(report, ExecutedReport) else {}
+    return executed | {
         "recording": head.name,
         "equal": report.equal if judged else None,
         "matched": report.matched,

@@ -30,7 +30,7 @@ from trinode.rollup.l2_block import L2Block
 from trinode.rollup.system_config import SystemConfig, update_system_config
 
 
-class Interrupted(Exception):  # noqa: N818 - nothing is wrong: somebody pulls the plug
+class Interrupted(Exception):
     """Derivation stops here."""
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-class ResetRequired(Exception):  # noqa: N818 - the name says what the driver must do
+class ResetRequired(Exception):
     """The pipeline no longer stands on the canonical L1 chain: call `Pipeline.reset` and go on from there."""
 
 
-class UnsupportedChain(Exception):  # noqa: N818
+class UnsupportedChain(Exception):
     """The chain follows rules that this pipeline does not know: deriving it would be wrong from some block on."""
 
 

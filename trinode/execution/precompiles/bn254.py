@@ -6,7 +6,7 @@ Python (py-ecc takes 350 ms a pair). Addition is done here, in fewer microsecond
 
 from __future__ import annotations
 
-from gmpy2 import invert  # type: ignore[import-untyped]
+from gmpy2 import invert
 from pyrevm import EVM
 
 from trinode.execution.errors import PrecompileFailure

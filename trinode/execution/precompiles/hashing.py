@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from blake2b import decode_and_compress  # type: ignore[import-untyped]
+from blake2b import decode_and_compress
 
 from trinode.execution.errors import PrecompileFailure
 

@@ -7,7 +7,7 @@ it is paid.
 
 from __future__ import annotations
 
-from gmpy2 import powmod  # type: ignore[import-untyped]
+from gmpy2 import powmod
 
 from trinode.execution.errors import PrecompileFailure
 

@@ -1,0 +1,1 @@
+"""What drives execution: for now, recovery of senders beside it."""
