@@ -8,5 +8,7 @@ Synchronous, without IO, clock or randomness (specification: exec-engine).
     trie/              roots, proofs, witnesses
     evm/               the fast engine
     pyevm/             the reference engine on py-evm, and the oracle of the fast one
+    calls/             calls, gas estimates and access lists, on a state with overrides
+    tracing/           what happens inside: struct logs, call trees, prestates
     block              blocks from attributes, and the check of blocks that others built
 """

@@ -73,7 +73,7 @@ class _Search:
             raise AllowanceExceeded(highest)
         result, peak = found
         if not result.succeeded:
-            failure = result.failure or "contract address collision"
+            failure = str(result.failure)
             if failure.startswith("out of gas"):
                 raise AllowanceExceeded(highest)
             raise MessageFailed(failure, result.output)

@@ -8,6 +8,7 @@ operator fee for it: op-geth knows these of transactions only, whose encoding th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from trinode.execution.calls.context import CallContext
 from trinode.execution.engine import TransactionResult
@@ -20,6 +21,7 @@ from trinode.execution.intrinsic import floor_gas, intrinsic_gas
 from trinode.execution.rules import EvmFork
 from trinode.execution.state import Account
 from trinode.execution.tracing.machine import TracedMachine, new_programs
+from trinode.execution.tracing.reasons import COLLISION, REVERTED
 from trinode.execution.tracing.tracer import Tracer
 from trinode.execution.validity import MAX_INITCODE_SIZE
 from trinode.protocol.transaction import AccessListEntry, Authorization, DynamicFeeTransaction, SetCodeTransaction
@@ -58,40 +60,27 @@ class Message:
 
     def unsigned(self, chain_id: int) -> DynamicFeeTransaction | SetCodeTransaction:
         """The transaction that it would be, with no signature and no nonce. Raises InvalidTransaction."""
+        fields: dict[str, Any] = {
+            "chain_id": chain_id,
+            "nonce": 0,
+            "max_priority_fee_per_gas": self.max_priority_fee,
+            "max_fee_per_gas": self.max_fee,
+            "gas_limit": self.gas_limit,
+            "to": self.to,
+            "value": self.value,
+            "data": self.data,
+            "access_list": self.access_list,
+            "y_parity": 0,
+            "r": 0,
+            "s": 0,
+        }
         if self.authorizations is None:
-            return DynamicFeeTransaction(
-                chain_id=chain_id,
-                nonce=0,
-                max_priority_fee_per_gas=self.max_priority_fee,
-                max_fee_per_gas=self.max_fee,
-                gas_limit=self.gas_limit,
-                to=self.to,
-                value=self.value,
-                data=self.data,
-                access_list=self.access_list,
-                y_parity=0,
-                r=0,
-                s=0,
-            )
+            return DynamicFeeTransaction(**fields)
         if self.to is None:
             raise InvalidTransaction("set_code_creation", "a set code transaction creates no contract")
         if not self.authorizations:
             raise InvalidTransaction("empty_authorization_list", "a set code transaction without authorizations")
-        return SetCodeTransaction(
-            chain_id=chain_id,
-            nonce=0,
-            max_priority_fee_per_gas=self.max_priority_fee,
-            max_fee_per_gas=self.max_fee,
-            gas_limit=self.gas_limit,
-            to=self.to,
-            value=self.value,
-            data=self.data,
-            access_list=self.access_list,
-            authorization_list=self.authorizations,
-            y_parity=0,
-            r=0,
-            s=0,
-        )
+        return SetCodeTransaction(**fields, authorization_list=self.authorizations)
 
 
 class CallMachine(TracedMachine):
@@ -190,7 +179,7 @@ def _apply(
         gas_used=used,
         logs=tuple(journal.logs),
         output=frame.output,
-        failure=frame.failure or ("execution reverted" if frame.reverted else None),
+        failure=None if succeeded else frame.failure or (REVERTED if frame.reverted else COLLISION),
         contract_address=frame.address if message.to is None else None,
     )
     return result, max(message.gas_limit - frame.gas, floor)

@@ -129,7 +129,7 @@ class Machine:
         if address not in journal.warm_addresses:
             journal.warm_address(address)
         if journal.is_taken(address):
-            frame.gas = 0
+            self.fail(frame, ExceptionalHalt("contract address collision"))
             return False
         snapshot = journal.snapshot()
         journal.note_creation(address)

@@ -133,9 +133,8 @@ class TracedMachine(Machine):
             frame.pc = position
             step = Step(frame, byte, reasons.name_of(byte), journal.refund)
             tracer.step(step)
+            last = self._inheritance(frame) if byte == _SELFDESTRUCT else None
             steps.append(step)
-            balance = journal.account(frame.address).balance if byte == _SELFDESTRUCT else 0
-            heir = to_address(frame.stack[-1]) if byte == _SELFDESTRUCT and frame.stack else _NO_ADDRESS
             try:
                 frame.gas -= opcode.gas
                 self._check(step, opcode.needs, opcode.room)
@@ -149,10 +148,16 @@ class TracedMachine(Machine):
             self._charge(step, step.gas - frame.gas)
             if _LOG0 <= byte <= _LOG4:
                 tracer.log(journal.logs[-1], self.logs_before + len(journal.logs) - 1)
-            elif byte == _SELFDESTRUCT:
-                tracer.enter(Call(step.name, frame.address, heir, b"", 0, balance, frame.depth + 1))
+            elif last is not None:
+                tracer.enter(last)
                 tracer.leave(0, b"", None)
             position = position + 1 if following is None else following
+
+    def _inheritance(self, frame: Frame) -> Call:
+        """What a SELFDESTRUCT that is about to run is reported as."""
+        heir = to_address(frame.stack[-1]) if frame.stack else _NO_ADDRESS
+        balance = self.journal.account(frame.address).balance
+        return Call("SELFDESTRUCT", frame.address, heir, b"", 0, balance, frame.depth + 1)
 
     def _check(self, step: Step, needs: int, room: int) -> None:
         """Whether the opcode can begin. Raises ExceptionalHalt."""
