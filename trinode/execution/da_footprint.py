@@ -11,10 +11,13 @@ from trinode.execution.errors import InvalidTransaction
 from trinode.execution.fees import compressed_size
 from trinode.protocol.deposit import DepositTransaction
 from trinode.protocol.l1_cost import estimated_size_scaled
-from trinode.protocol.l1_info import L1InfoDecodingError, L1InfoFormat, decode_l1_info
+from trinode.protocol.l1_info import L1BlockInfo, L1InfoFormat, encode_l1_info
 from trinode.protocol.transaction import Transaction
 
 _MILLION = 1_000_000
+_ISTHMUS_SIZE = 176
+_JOVIAN_SELECTOR = encode_l1_info(L1BlockInfo(L1InfoFormat.JOVIAN, 0, 0, 0, bytes(32), 0, bytes(20)))[:4]
+_SCALAR = slice(_ISTHMUS_SIZE, _ISTHMUS_SIZE + 2)
 
 
 class DaFootprint(NamedTuple):
@@ -26,17 +29,19 @@ class DaFootprint(NamedTuple):
 
     @classmethod
     def of_block(cls, first: Transaction) -> DaFootprint:
-        """By the block's first transaction, which must be its L1 attributes. Raises InvalidTransaction."""
-        try:
-            if not isinstance(first, DepositTransaction):
-                raise InvalidTransaction("l1_attributes", "the block does not begin with its L1 attributes")
-            info = decode_l1_info(first.data)
-        except L1InfoDecodingError as error:
-            raise InvalidTransaction("l1_attributes", str(error)) from error
-        if info.format is not L1InfoFormat.JOVIAN:
+        """By the block's first transaction, which must be its L1 attributes. Raises InvalidTransaction.
+
+        Looks at what op-geth looks at, and no more (seen by comparison): the size, the selector and the scalar. The default
+        of 400 is put in where the attributes are made; an engine takes what they say, 0 too.
+        """
+        if not isinstance(first, DepositTransaction):
+            raise InvalidTransaction("l1_attributes", "the block does not begin with its L1 attributes")
+        data = first.data
+        if len(data) == _ISTHMUS_SIZE:
             return cls(None)
-        # The default of 400 is put in where the attributes are made; an engine takes what they say, 0 too.
-        return cls(info.da_footprint_gas_scalar)
+        if len(data) < _SCALAR.stop or not data.startswith(_JOVIAN_SELECTOR):
+            raise InvalidTransaction("l1_attributes", f"{len(data)} bytes of L1 attributes, which are not Jovian's")
+        return cls(int.from_bytes(data[_SCALAR], "big"))
 
     def of_transaction(self, prepared: PreparedTransaction) -> int:
         """Gas; 0 for deposits. Raises InvalidTransaction where there may be deposits only."""

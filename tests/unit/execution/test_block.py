@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from tests.unit.execution.small_chain import TARGET, SmallChain, l1_attributes, transfer
-from trinode.execution.block import InvalidBlock, Parent
+from trinode.execution.block import Parent
 from trinode.execution.create2_deployer import CREATE2_DEPLOYER, CREATE2_DEPLOYER_CODE
-from trinode.execution.errors import InvalidAttributes, UnknownFork
+from trinode.execution.errors import InvalidAttributes, InvalidBlock, UnknownFork
 from trinode.execution.forks import execution_rules_of
 from trinode.protocol.deposit import DepositTransaction, encode_deposit
 from trinode.protocol.header import Header
@@ -102,6 +102,14 @@ def test_the_activation_block_of_jovian_has_deposits_only() -> None:
     assert block.header.blob_gas_used == 0
     with pytest.raises(InvalidBlock, match="transaction 1: the activation block of Jovian has deposits only"):
         chain.executor.build(chain.state.parent, chain.attributes(transfer(0, 0), info=L1InfoFormat.ISTHMUS))
+
+
+@pytest.mark.parametrize("size", [0, 175, 177, 178])
+def test_l1_attributes_of_another_size_or_call_are_refused(size: int) -> None:
+    chain = SmallChain(Fork.JOVIAN)
+    first = encode_deposit(DepositTransaction(bytes(32), TARGET, TARGET, 0, 0, 1_000_000, False, bytes(size)))
+    with pytest.raises(InvalidBlock, match="transaction 0: .* bytes of L1 attributes, which are not Jovian's"):
+        chain.executor.build(chain.state.parent, replace(chain.attributes(), transactions=(first,)))
 
 
 def test_a_block_of_jovian_begins_with_its_l1_attributes() -> None:
