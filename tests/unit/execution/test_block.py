@@ -108,7 +108,7 @@ def test_the_activation_block_of_jovian_has_deposits_only() -> None:
 def test_l1_attributes_of_another_size_or_call_are_refused(size: int) -> None:
     chain = SmallChain(Fork.JOVIAN)
     first = encode_deposit(DepositTransaction(bytes(32), TARGET, TARGET, 0, 0, 1_000_000, False, bytes(size)))
-    with pytest.raises(InvalidBlock, match="transaction 0: .* bytes of L1 attributes, which are not Jovian's"):
+    with pytest.raises(InvalidBlock, match=r"transaction 0: .* bytes of L1 attributes, which are not Jovian's"):
         chain.executor.build(chain.state.parent, replace(chain.attributes(), transactions=(first,)))
 
 

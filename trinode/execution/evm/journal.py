@@ -249,7 +249,7 @@ class Journal:
                 account = None
             if account != base:
                 changes.accounts[address] = account
-                if account is not None and account.code_hash in self._new_codes:
+                if account is not None and (base is None or account.code_hash != base.code_hash) and account.code_hash in self._new_codes:
                     changes.codes[account.code_hash] = self._new_codes[account.code_hash]
         for address, slots in self._slots.items():
             self._storage_changes(address, slots, changes)
