@@ -50,8 +50,10 @@ class Program:
         self._credit += 1
         return count >= compile_after and (self._credit >= 0 or compile_after == 1)
 
-    def add_trace(self, position: int, trace: Trace, opcodes: int) -> None:
+    def add_trace(self, position: int, trace: Trace, opcodes: int, *, is_loop: bool) -> None:
         self.traces[position] = trace
+        if is_loop:
+            self.loops.add(position)
         self.compiled_size += opcodes
         self._credit -= _VISITS_PER_OPCODE * opcodes
 
