@@ -6,6 +6,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+import trinode.execution.pyevm  # noqa: F401 - puts back the recursion limit that py_ecc, an oracle of some tests, raises
+
 settings.register_profile("default", max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -18,9 +18,11 @@ from harness.expectation import Difference, Expectation
 from harness.recording import RecordedItem, RecordedL2Block, RecordingHead
 from harness.replay import OnDerived, OnNotice, Replay, ReplayStopped, Report, final_l1_hashes
 from trinode.derive.events import DerivedAttributes, PayloadInvalid
+from trinode.engine.sender_recovery import ThreadedRecovery
 from trinode.execution.block import MESSAGE_PASSER, BlockExecutor, ExecutedBlock
 from trinode.execution.engine import Engine
 from trinode.execution.errors import InvalidAttributes, InvalidBlock
+from trinode.execution.recovery import SenderRecovery
 from trinode.protocol.output_root import output_root
 from trinode.protocol.types import Hash32
 from trinode.rollup.config import RollupConfig
@@ -45,12 +47,14 @@ class RealExecution:
     refused is judged too.
     """
 
-    def __init__(self, head: RecordingHead, expectation: Expectation, states: ChainStates, engine: Engine) -> None:
+    def __init__(
+        self, head: RecordingHead, expectation: Expectation, states: ChainStates, engine: Engine, recover: SenderRecovery
+    ) -> None:
         self._config: RollupConfig = head.rollup_config
         self._expectation = expectation
         self._departs_at = head.execution_departs_at
         self._states = states
-        self._executor = BlockExecutor(head.rollup_config, engine)
+        self._executor = BlockExecutor(head.rollup_config, engine, recover)
         self.matched: set[Hash32] = set()
         self.executed = 0
         self.gas = 0
@@ -142,15 +146,16 @@ def replay_executed(
     """
     blocks = [item for item in items if isinstance(item, RecordedL2Block)]
     expectation = Expectation(head.rollup_config, blocks, final_l1_hashes(items))
-    execution = RealExecution(head, expectation, states, engine)
-    replay = Replay(head, execution, on_derived=on_derived, on_notice=on_notice)
     difference = None
-    try:
-        for item in watch(items):
-            replay.feed(item)
-        report = replay.finish()
-    except ReplayStopped as stopped:
-        report, difference = replay.report, stopped.difference
+    with ThreadedRecovery() as recover:
+        execution = RealExecution(head, expectation, states, engine, recover)
+        replay = Replay(head, execution, on_derived=on_derived, on_notice=on_notice)
+        try:
+            for item in watch(items):
+                replay.feed(item)
+            report = replay.finish()
+        except ReplayStopped as stopped:
+            report, difference = replay.report, stopped.difference
     report.expected, report.matched, report.difference = expectation.count, len(execution.matched), difference
     return ExecutedReport(**vars(report), executed=execution.executed, gas=execution.gas, seconds=execution.seconds)
 

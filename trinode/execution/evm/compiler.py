@@ -18,8 +18,8 @@ from typing import Any
 from trinode.execution.evm import expressions
 from trinode.execution.evm.expressions import literal, variable
 from trinode.execution.evm.frame import ExceptionalHalt, Frame, OutOfGas
-from trinode.execution.evm.memory import HALT
-from trinode.execution.evm.program import JUMPDEST, PUSH1, PUSH32, Program, Trace
+from trinode.execution.evm.memory import HALT, put_word
+from trinode.execution.evm.program import DUP1, DUP16, JUMPDEST, PUSH1, PUSH32, SWAP1, SWAP16, Program, Trace
 from trinode.execution.evm.storage import load, store
 from trinode.execution.evm.table import Opcode, table_of
 from trinode.execution.evm.trace_writer import TraceWriter
@@ -33,7 +33,6 @@ _SPARE_SIZE = 4_000
 
 _PUSH0, _POP, _MLOAD, _MSTORE, _MSTORE8, _SLOAD, _SSTORE = 0x5F, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55
 _JUMP, _JUMPI, _PC, _MSIZE, _GAS, _CODESIZE = 0x56, 0x57, 0x58, 0x59, 0x5A, 0x38
-_DUP1, _DUP16, _SWAP1, _SWAP16 = 0x80, 0x8F, 0x90, 0x9F
 _KECCAK, _EXP, _CALLDATALOAD, _TLOAD = 0x20, 0x0A, 0x35, 0x5C
 _OBSERVES_GAS = frozenset({_GAS, _MSIZE, _SSTORE, 0xF0, 0xF1, 0xF2, 0xF4, 0xF5, 0xFA})
 _ENDS = frozenset({0x00, 0xF3, 0xFD, 0xFF})
@@ -64,6 +63,7 @@ def _namespace(fork: EvmFork) -> dict[str, Any]:
         "grow": _grow,
         "jump_to": _jump_to,
         "load": load,
+        "put_word": put_word,
         "store": store,
     }
 
@@ -140,13 +140,13 @@ class _Recorder:
     def _straight(self, position: int, byte: int, opcode: Opcode) -> None:
         """An opcode that goes on with the next."""
         writer = self.writer
-        if _DUP1 <= byte <= _DUP16:
-            depth = byte - _DUP1 + 1
+        if DUP1 <= byte <= DUP16:
+            depth = byte - DUP1 + 1
             writer.deepen(depth)
             value = writer.stack[-depth] = writer.named(writer.stack[-depth])
             writer.push(value)
-        elif _SWAP1 <= byte <= _SWAP16:
-            depth = byte - _SWAP1 + 2
+        elif SWAP1 <= byte <= SWAP16:
+            depth = byte - SWAP1 + 2
             writer.deepen(depth)
             writer.stack[-1], writer.stack[-depth] = writer.stack[-depth], writer.stack[-1]
         elif byte == _POP:
@@ -238,7 +238,7 @@ def _mload(writer: TraceWriter) -> None:
 def _mstore(writer: TraceWriter) -> None:
     offset, value = writer.pop(), writer.pop()
     offset = writer.reach(offset, 32)
-    writer.emit(f"mb[{offset.code}:{offset.plus(32)}] = {value.word}")
+    writer.emit(f"put_word(mb, {offset.code}, {value.word})")
 
 
 def _mstore8(writer: TraceWriter) -> None:

@@ -10,7 +10,7 @@ from trinode.execution.errors import PrecompileFailure
 from trinode.execution.evm.compiler import compile_trace
 from trinode.execution.evm.frame import ExceptionalHalt, Frame, OutOfGas
 from trinode.execution.evm.journal import Journal
-from trinode.execution.evm.program import EMPTY_PROGRAM, PUSH1, PUSH32, Program, Programs
+from trinode.execution.evm.program import DUP1, DUP16, EMPTY_PROGRAM, PUSH1, PUSH32, SWAP1, SWAP16, Program, Programs
 from trinode.execution.evm.table import table_of
 from trinode.execution.rules import EvmFork
 from trinode.execution.state import EMPTY_CODE_HASH, Account, StateReader
@@ -201,11 +201,23 @@ class Machine:
             frame.gas -= gas
             if frame.gas < 0:
                 raise OutOfGas
+            # The opcodes that do nothing but move words are half of all that is run: they are done here, without a call.
+            if PUSH1 <= byte <= PUSH32:
+                start = position + 1
+                position = start + byte - PUSH1 + 1
+                stack.append(int.from_bytes(code[start:position], "big"))
+                continue
+            if DUP1 <= byte <= DUP16:
+                stack.append(stack[DUP1 - 1 - byte])
+                position += 1
+                continue
+            if SWAP1 <= byte <= SWAP16:
+                depth = SWAP1 - 2 - byte
+                stack[-1], stack[depth] = stack[depth], stack[-1]
+                position += 1
+                continue
             frame.pc = position
             following = run(frame)
-            if following is None:
-                position += 1
-            elif PUSH1 <= byte <= PUSH32:
-                position = following
-            else:
+            if following is not None:
                 return following
+            position += 1

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from trinode.execution.evm.frame import Frame
 
 JUMPDEST = 0x5B
-PUSH1 = 0x60
-PUSH32 = 0x7F
+PUSH1, PUSH32 = 0x60, 0x7F
+DUP1, DUP16 = 0x80, 0x8F
+SWAP1, SWAP16 = 0x90, 0x9F
 
 Trace = Callable[["Frame"], int]
 """Compiled code from one position on: works on the frame, and gives the next position, or HALT."""

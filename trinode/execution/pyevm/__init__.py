@@ -15,7 +15,17 @@ with deltas only, and none of its chains, blocks, transactions and databases.
 
 A call that nests takes some Python frames a level, and C stack with some of them: whoever executes blocks does it in a
 thread with a stack of at least 16 MiB (`threading.stack_size`) and a recursion limit of at least 20,000
-(`sys.setrecursionlimit`; importing py-evm raises the limit of the process to 100,000). This package starts no threads.
+(`sys.setrecursionlimit`). This package starts no threads.
 """
 
 from __future__ import annotations
+
+import sys
+
+# py-evm and py_ecc raise the recursion limit of the whole process when they are imported. Nothing that recurses in C, such as
+# a JSON decoder on hostile input, would be stopped in time by theirs.
+_limit = sys.getrecursionlimit()
+import eth  # noqa: E402, F401
+import py_ecc  # noqa: E402, F401
+
+sys.setrecursionlimit(_limit)
