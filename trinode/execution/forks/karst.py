@@ -1,5 +1,10 @@
 """Karst: Osaka (specification: karst; EIP-7825, EIP-7823, EIP-7883, EIP-7951, EIP-7939), a tighter limit for the bn254
-pairing."""
+pairing.
+
+Of Osaka, two do not apply: the limit on a block's RLP (EIP-7934), which OP Stack chains do not enforce
+(ethereum-optimism/optimism, pull request 20097), and the reserve price of blobs (EIP-7918), which moves excessBlobGas: L2
+blocks have no blobs, and it stays 0.
+"""
 
 from __future__ import annotations
 
