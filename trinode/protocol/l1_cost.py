@@ -7,6 +7,8 @@ end.
 
 from __future__ import annotations
 
+import struct
+
 ZERO_BYTE_GAS = 4
 NONZERO_BYTE_GAS = 16
 PRE_REGOLITH_EXTRA_GAS = 68 * NONZERO_BYTE_GAS
@@ -80,6 +82,7 @@ def blob_base_fee(excess_blob_gas: int, update_fraction: int) -> int:
 _MAX_COPY = 262
 _MAX_DISTANCE = 8192
 _HASH_SIZE = 8192
+_THREE_BYTES = 0xFFFFFF
 
 
 def flz_compressed_size(data: bytes) -> int:
@@ -89,9 +92,12 @@ def flz_compressed_size(data: bytes) -> int:
     limit = len(data) - 14  # no match may begin there or later
     if limit <= 2:
         return _literals(len(data))
-    # Each position's three bytes as a little-endian number, and where the hash table keeps it.
-    words = [a | b << 8 | c << 16 for a, b, c in zip(data, data[1:], data[2:], strict=False)]
-    slots = [2654435769 * word >> 19 & (_HASH_SIZE - 1) for word in words]
+    # The four bytes from each position on as a little-endian number, of which the lower three count, and where the hash table
+    # keeps them.
+    words = [0] * (len(data) - 3)
+    for start in range(4):
+        words[start::4] = struct.unpack_from(f"<{(len(words) - start + 3) // 4}I", data, start)
+    slots = [2654435769 * (word & _THREE_BYTES) >> 19 & (_HASH_SIZE - 1) for word in words]
     table = [0] * _HASH_SIZE
     anchor = size = 0
     position = 2
@@ -100,7 +106,7 @@ def flz_compressed_size(data: bytes) -> int:
         while position < limit:
             slot = slots[position]
             reference, table[slot] = table[slot], position
-            if words[reference] == words[position] and position - reference < _MAX_DISTANCE:
+            if not (words[reference] ^ words[position]) & _THREE_BYTES and position - reference < _MAX_DISTANCE:
                 break
             position += 1
         else:
