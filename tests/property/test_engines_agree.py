@@ -14,6 +14,6 @@ from trinode.execution.pyevm.session import PyEvmEngine
 BLOCKS = 4
 
 
-@given(schedule=st.sampled_from(SCHEDULES), seed=st.integers(min_value=0, max_value=2**32))
-def test_both_engines_make_the_same_blocks(schedule: str, seed: int) -> None:
-    assert with_deep_stack(lambda: disagreement(schedule, seed, BLOCKS, FastEngine(), PyEvmEngine())) is None
+@given(schedule=st.sampled_from(SCHEDULES), seed=st.integers(min_value=0, max_value=2**32), compile_after=st.sampled_from([1, 40]))
+def test_both_engines_make_the_same_blocks(schedule: str, seed: int, compile_after: int) -> None:
+    assert with_deep_stack(lambda: disagreement(schedule, seed, BLOCKS, FastEngine(compile_after), PyEvmEngine())) is None
