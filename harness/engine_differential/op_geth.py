@@ -89,6 +89,11 @@ class OpGeth:
                     raise RuntimeError(f"op-geth does not start:\n{log}") from None
                 time.sleep(0.1)
 
+    @property
+    def pid(self) -> int:
+        """The process, to measure it."""
+        return self._process.pid
+
     def log(self) -> str:
         """The end of what it logged."""
         return self._log_path.read_text(errors="replace")[-4000:]
