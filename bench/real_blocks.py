@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _real_blocks() -> None:
-    paths = sorted((SHARED / "data" / "exec").glob("*-*-*.json.gz"))
+    paths = sorted(path for path in (SHARED / "data" / "exec").glob("*.json.gz") if "genesis" not in path.name)
     if not paths:
         print(f"real blocks: skipped, {SHARED / 'data' / 'exec'} is absent")
         return
