@@ -17,11 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from harness.endings import EXIT_BAD_INPUT
 from harness.recorder.assemble import assemble
-from harness.recorder.endpoint import EndpointError, Retries
 from harness.recorder.journal import Journal
 from harness.recorder.plan import ChainError, RecordError, RecordPlan
 from harness.recorder.session import Connection, Request, fetch_recording
 from harness.recording import RecordedItem, RecordedL1Block, RecordedL2Block, RecordingError
+from trinode.l1.endpoint import EndpointError, Retries
 from trinode.rollup.chains import UnknownChainError, chain_by_name
 from trinode.rollup.config import RollupConfig, parse_rollup_config
 from trinode.rollup.json_fields import RollupConfigError

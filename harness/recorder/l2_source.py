@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from harness.recorder.blocks import read_block
-from harness.recorder.endpoint import EndpointError
-from harness.recorder.json_rpc import JsonRpc, RpcRefusedError
-from harness.rpc_json import JsonObject, RpcJsonError
+from trinode.l1.endpoint import EndpointError
+from trinode.l1.json_rpc import JsonRpc, RpcRefusedError
+from trinode.l1.rpc_block import read_block
+from trinode.l1.rpc_json import JsonObject, RpcJsonError
 from trinode.protocol.errors import DecodingError
 from trinode.protocol.header import Header
 from trinode.protocol.output_root import output_root

@@ -10,16 +10,16 @@ from typing import Any
 
 import trio
 
-from harness.recorder.beacon import Beacon
-from harness.recorder.endpoint import Endpoint, EndpointError, Retries
 from harness.recorder.journal import Journal
-from harness.recorder.json_rpc import JsonRpc
 from harness.recorder.l1_source import L1Source
 from harness.recorder.l2_source import L2Source, RollupNode
 from harness.recorder.plan import RecordError, RecordPlan, Task
 from harness.recorder.run import Sources, fetch_all
-from harness.rpc_json import JsonObject, RpcJsonError
+from trinode.l1.beacon import Beacon
 from trinode.l1.blob_hasher import BlobHasher
+from trinode.l1.endpoint import Endpoint, EndpointError, Retries
+from trinode.l1.json_rpc import JsonRpc
+from trinode.l1.rpc_json import JsonObject, RpcJsonError
 from trinode.rollup.config import RollupConfig, parse_rollup_config
 from trinode.rollup.json_fields import RollupConfigError
 from trinode.rollup.l1_chain import L1_CHAINS, L1ChainConfig
@@ -103,7 +103,7 @@ async def fetch_recording(
         journal = Journal(journal_path, plan.key())
         try:
             with BlobHasher() as hasher:
-                beacon = None if clients.beacon is None else Beacon(clients.beacon, hasher, connection.seconds_per_slot)
+                beacon = None if clients.beacon is None else Beacon([clients.beacon], hasher, connection.seconds_per_slot)
                 config = plan.rollup_config
                 l1 = L1Source(clients.l1, beacon, config, all_receipts=plan.all_receipts)
                 sources = Sources(l1, L2Source(clients.l2, config, clients.node), clients.node)

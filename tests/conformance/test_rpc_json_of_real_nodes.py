@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness.recorder.blocks import RpcBlock, read_block, read_receipts
 from harness.recorder.l2_source import read_output
 from harness.recording import RecordedL2Block, open_recording
-from harness.rpc_json import RpcJsonError
 from tests.shared import SHARED, shared
+from trinode.l1.rpc_block import RpcBlock, read_block, read_receipts
+from trinode.l1.rpc_json import RpcJsonError
 
 L1_GOERLI = SHARED / "data" / "rpc" / "l1_goerli" / "blocks"
 

@@ -16,12 +16,12 @@ import trio
 from click.testing import CliRunner
 
 from harness.record_command import record
-from harness.recorder.endpoint import Retries
 from harness.recorder.journal import Journal
 from harness.recorder.plan import RecordError, Task
 from harness.recording import RecordedItem, RecordedL1Block, RecordedL2Block, open_recording
-from harness.rpc_json import JsonObject, header_of
 from tests.fake_endpoints import FakeEndpoints, Fault, FaultChooser, RecordedChains, running
+from trinode.l1.endpoint import Retries
+from trinode.l1.rpc_json import JsonObject, header_of
 from trinode.protocol.bloom import bloom_may_contain
 from trinode.protocol.header import header_hash
 
