@@ -18,6 +18,7 @@ import trio
 
 from harness.recording import RecordedL1Block, RecordedL2Block, RecordingHead, open_recording
 from tests.rpc_objects import Json, block_object, data, receipt_object
+from trinode.protocol.block import L1Block
 from trinode.protocol.header import Header
 from trinode.protocol.keccak import keccak256
 from trinode.protocol.output_root import output_root
@@ -75,6 +76,8 @@ class RecordedChains:
             if item.derived_from is not None:
                 self.safe[item.derived_from.number] = number
         self.has_blobs_route = self.has_sidecars_route = self.has_block_receipts = True
+        self.other_receipts_methods: set[str] = set()
+        self.labels: dict[str, int | None] = dict.fromkeys(("latest", "safe", "finalized"), max(self.l1))
 
     def rpc(self, service: str, method: str, params: list[Any]) -> Any:
         """The result of a JSON-RPC call; raises RpcFailureError."""
@@ -89,17 +92,52 @@ class RecordedChains:
         return hex(self.head.rollup_config.l1_chain_id)
 
     def _l1_eth_getBlockByNumber(self, number: str, whole: bool) -> Json | None:  # noqa: N802
-        found = self.l1.get(max(self.l1) if number == "finalized" else int(number, 16))
+        wanted = self.labels[number] if number in self.labels else int(number, 16)
+        if wanted is None:
+            raise RpcFailureError(-39001, f"{number} block not found")
+        newest = self.labels["latest"]
+        found = self.l1.get(wanted) if newest is None or wanted <= newest else None
         return None if found is None else block_object(found.block.hash, found.block.header, found.block.transactions, whole=whole)
+
+    def _l1_eth_getBlockByHash(self, name: str, whole: bool) -> Json | None:  # noqa: N802
+        found = self._l1_block_of(name)
+        return None if found is None else block_object(found.hash, found.header, found.transactions, whole=whole)
+
+    def _l1_block_of(self, name: str) -> L1Block | None:
+        return next((item.block for item in self.l1.values() if data(item.block.hash) == name), None)
 
     def _l1_eth_getBlockReceipts(self, block: str) -> list[Json] | None:  # noqa: N802
         if not self.has_block_receipts:
             raise RpcFailureError(-32601, "the method eth_getBlockReceipts does not exist")
-        found = next((item.block for item in self.l1.values() if data(item.block.hash) == block), None)
+        return self._receipts_of(block)
+
+    def _receipts_of(self, block: str) -> list[Json] | None:
+        found = self._l1_block_of(block)
         if found is None or found.receipts is None:
             return None
         pairs = zip(found.receipts, found.transactions, strict=True)
         return [receipt_object(raw, keccak256(tx), found.hash) for raw, tx in pairs]
+
+    def _other_receipts_method(self, name: str) -> None:
+        if name not in self.other_receipts_methods:
+            raise RpcFailureError(-32000, f"Unsupported method: {name}")
+
+    def _l1_debug_getRawReceipts(self, block: str) -> list[str] | None:  # noqa: N802
+        self._other_receipts_method("debug_getRawReceipts")
+        found = self._l1_block_of(block)
+        return None if found is None else [data(raw) for raw in found.receipts or ()]
+
+    def _l1_alchemy_getTransactionReceipts(self, options: Json) -> Json | None:  # noqa: N802
+        self._other_receipts_method("alchemy_getTransactionReceipts")
+        return {"receipts": self._receipts_of(options["blockHash"])}
+
+    def _l1_erigon_getBlockReceiptsByBlockHash(self, block: str) -> list[Json] | None:  # noqa: N802
+        self._other_receipts_method("erigon_getBlockReceiptsByBlockHash")
+        return self._receipts_of(block)
+
+    def _l1_parity_getBlockReceipts(self, block: str) -> list[Json] | None:  # noqa: N802
+        self._other_receipts_method("parity_getBlockReceipts")
+        return self._receipts_of(block)
 
     def _l1_eth_getTransactionReceipt(self, name: str) -> Json | None:  # noqa: N802
         for item in self.l1.values():
@@ -174,6 +212,7 @@ class FakeEndpoints:
         self.calls: Counter[tuple[str, str]] = Counter()
         self.under_way = self.most_under_way = 0
         self.port = 0
+        self.takes_batches = True
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.port}/{service}"
@@ -227,6 +266,8 @@ class FakeEndpoints:
             path = "/" + path.rstrip("/")
             return await self._one(service, path.split("/")[4], [path], None)
         call = msgspec.json.decode(body)
+        if isinstance(call, list) and not self.takes_batches:
+            return 200, [], b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batches are not supported"}}'
         if isinstance(call, list):
             replies = [(await self._one(service, one["method"], one["params"], one["id"]))[2] for one in call]
             return 200, [], b"[" + b",".join(reversed(replies)) + b"]"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,6 +13,8 @@ from typing import Any
 
 import click
 
+from trinode.node.config import ConfigError, ConfigFile, NodeConfig, config_path, import_settings, read_config, show_json, show_text
+from trinode.node.config.command_line import given, node_options, with_boolean_values
 from trinode.rollup.chains import Chain, UnknownChainError, find_chain, known_chains
 from trinode.rollup.config import RollupConfig, RollupConfigError, parse_rollup_config
 from trinode.rollup.l1_chain import L1_CHAIN_NAMES
@@ -31,7 +36,21 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class NodeCommand(click.Command):
+    """A command with the node's options. What is wrong with the command line is said in one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, with_boolean_values(args))
+        except click.UsageError as error:
+            raise BadInputError(error.format_message()) from error
+
+
+class NodeGroup(NodeCommand, click.Group):
+    """The node itself, with other commands below it."""
+
+
+@click.group(cls=NodeGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -40,8 +59,33 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
     callback=_print_version,
     help="Show the version and exit.",
 )
-def main() -> None:
-    """An OP Stack node."""
+@node_options
+@click.pass_context
+def main(context: click.Context, /, **parameters: Any) -> None:
+    """An OP Stack node: derives a chain from L1 and executes it, in one process.
+
+    \b
+    trinode --network op-sepolia --genesis genesis.json --l1 URL --l1.beacon URL --datadir DIR
+
+    Options are also read from TRINODE_* variables and from a TOML file (--config); `trinode config show` says where each value comes from.
+    """
+    if context.invoked_subcommand is None:
+        _run(load_node_config(given(parameters)))
+
+
+def _run(config: NodeConfig) -> None:
+    # Imported here: the other commands need none of it, and would wait a second for it.
+    from trinode.node.run import NodeStopped, StartError, run_node  # noqa: PLC0415
+
+    def say(line: str) -> None:
+        click.echo(f"{datetime.now(UTC):%H:%M:%S} {line}", err=True)
+
+    try:
+        run_node(config, say)
+    except StartError as error:
+        raise BadInputError(str(error)) from error
+    except NodeStopped as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()
@@ -113,6 +157,56 @@ def load_rollup_config(source: str) -> RollupConfig:
         raise BadInputError(f"{source}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{source}: not JSON: {error}") from error
+
+
+@main.group()
+def config() -> None:
+    """The node's configuration (docs/configuration.md)."""
+
+
+@config.command("show", cls=NodeCommand)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@node_options
+def config_show(as_json: bool, **parameters: Any) -> None:
+    """Show every option's value, without secrets, and where it comes from."""
+    found = load_node_config(given(parameters))
+    click.echo(show_json(found) if as_json else show_text(found))
+
+
+@config.command("import", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("source", nargs=-1, required=True, type=click.UNPROCESSED, metavar="FILE...|COMMANDLINE")
+def config_import(source: tuple[str, ...]) -> None:
+    """Make a configuration file of op-node's and op-geth's flags or environment files, and print it.
+
+    A FILE has a command line, or OP_NODE_* or GETH_* variables. A COMMANDLINE is one text, or the words themselves.
+    """
+    files = [Path(word) for word in source]
+    try:
+        if all(path.is_file() for path in files):
+            texts = [_read_text(str(path)) for path in files]
+        else:
+            texts = [source[0] if len(source) == 1 else shlex.join(source)]
+        click.echo(import_settings(texts), nl=False)
+    except ConfigError as error:
+        raise BadInputError(str(error)) from error
+
+
+def load_node_config(arguments: Mapping[str, Sequence[str]]) -> NodeConfig:
+    """The configuration by flags, this process's environment, and the file that these name. Raises BadInputError."""
+    try:
+        path = config_path(arguments, os.environ)
+        return read_config(arguments, os.environ, None if path is None else ConfigFile(path, _read_text(path)))
+    except ConfigError as error:
+        raise BadInputError(str(error)) from error
+
+
+def _read_text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path}: not UTF-8 text") from error
 
 
 if __name__ == "__main__":

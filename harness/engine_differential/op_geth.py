@@ -6,9 +6,6 @@ The program `geth` is in the folder `TRINODE_PEERS` or on PATH.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import os
 import shutil
@@ -23,11 +20,13 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
+from trinode.engine.api.jwt import make_token
+
 PROGRAM = "geth"
 START_TIMEOUT = 60
 """Seconds until a fresh process answers."""
 REQUEST_TIMEOUT = 120
-_SECRET = bytes(31) + b"\x01"
+SECRET = bytes(31) + b"\x01"
 _TOKEN_LIFETIME = 30  # seconds; the other side allows 60
 
 
@@ -53,7 +52,7 @@ class OpGeth:
         self._folder = TemporaryDirectory(prefix="engine-differential-")
         folder = Path(self._folder.name)
         (folder / "genesis.json").write_text(json.dumps(genesis))
-        (folder / "jwt.txt").write_text(_SECRET.hex())
+        (folder / "jwt.txt").write_text(SECRET.hex())
         self._log_path = folder / "geth.log"
         self._auth_port, self._http_port = _free_ports(2)
         scheme = ["--datadir", str(folder / "data"), "--state.scheme", "hash"]
@@ -88,6 +87,11 @@ class OpGeth:
                     self.close()
                     raise RuntimeError(f"op-geth does not start:\n{log}") from None
                 time.sleep(0.1)
+
+    @property
+    def engine_url(self) -> str:
+        """Its authenticated port; the secret is SECRET."""
+        return f"http://127.0.0.1:{self._auth_port}"
 
     @property
     def pid(self) -> int:
@@ -127,7 +131,7 @@ class OpGeth:
     def _bearer(self) -> str:
         now = time.time()
         if now - self._token_time > _TOKEN_LIFETIME:
-            self._token, self._token_time = _token(int(now)), now
+            self._token, self._token_time = make_token(SECRET, now), now
         return self._token
 
     def close(self) -> None:
@@ -157,17 +161,6 @@ def _result(method: str, answer: dict[str, Any]) -> Any:
     if "error" in answer:
         raise RpcError(method, answer["error"])
     return answer["result"]
-
-
-def _token(issued_at: int) -> str:
-    """A JSON web token as the Engine API's authentication wants it: HS256, and the time of its making."""
-    claims = [json.dumps(part, separators=(",", ":")).encode() for part in ({"alg": "HS256", "typ": "JWT"}, {"iat": issued_at})]
-    signed = b".".join(_base64(part) for part in claims)
-    return (signed + b"." + _base64(hmac.new(_SECRET, signed, hashlib.sha256).digest())).decode()
-
-
-def _base64(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 def _free_ports(count: int) -> list[int]:

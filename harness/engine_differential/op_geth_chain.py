@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from harness.engine_differential.engine_json import attributes_json, header_of_payload, methods_of
 from harness.engine_differential.op_geth import OpGeth, RpcError
+from trinode.engine.api.codec import decode_payload, encode_attributes
+from trinode.engine.api.versions import methods_of
 from trinode.protocol.header import Header, header_hash
-from trinode.protocol.payload import PayloadAttributes
+from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope, payload_header
 from trinode.protocol.types import Hash32
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.fork import Fork
@@ -37,18 +38,19 @@ class OpGethChain:
 
     def build(self, attributes: PayloadAttributes) -> BuiltBlock:
         """The block that `attributes` make on the head. Raises Refused, and RpcError where nothing is wrong with the attributes."""
-        methods = methods_of(self._fork(attributes.timestamp))
+        fork = self._fork(attributes.timestamp)
+        methods = methods_of(fork)
         try:
-            answer = self.geth.call(methods.forkchoice_updated, self._forkchoice(self.head), attributes_json(attributes))
+            answer = self.geth.call(methods.forkchoice_updated, self._forkchoice(self.head), encode_attributes(attributes))
         except RpcError as error:
             raise Refused(str(error)) from error
         if answer["payloadStatus"]["status"] != "VALID":
             raise Refused(str(answer["payloadStatus"]))
         payload = self.geth.call(methods.get_payload, answer["payloadId"])["executionPayload"]
-        header = header_of_payload(payload, attributes.parent_beacon_block_root)
-        found = bytes.fromhex(payload["blockHash"][2:])
-        assert header_hash(header) == found, "our reading of the payload is not the block"
-        return BuiltBlock(header, found, payload)
+        decoded = decode_payload(payload, "executionPayload", fork)
+        header = payload_header(PayloadEnvelope(decoded, attributes.parent_beacon_block_root))
+        assert header_hash(header) == decoded.block_hash, "our reading of the payload is not the block"
+        return BuiltBlock(header, decoded.block_hash, payload)
 
     def adopt(self, block: BuiltBlock) -> BuiltBlock:
         """Executes the block again, as one that came from others, and makes it the head; gives it back. Raises Refused: not all that op-geth

@@ -10,11 +10,11 @@ import pytest
 from harness.engine_differential.assembler import OPCODES, Assembler, Place
 from harness.engine_differential.blocks import BlockMaker
 from harness.engine_differential.chain import BLOCK_TIME, GENESIS_TIME, SCHEDULES, fork_times
-from harness.engine_differential.engine_json import attributes_json, methods_of
 from harness.engine_differential.ours import OurChain, Rejection, created_contracts, disagreement
 from harness.engine_differential.predeploys import BEACON_ROOTS, BLOCK_HISTORY, predeployed_code
 from harness.engine_differential.signing import sign_authorization
 from harness.engine_differential.values import WORD, random_word
+from trinode.engine.api.codec import encode_attributes
 from trinode.execution.block import ExecutedBlock
 from trinode.execution.engine import PreparedTransaction, TransactionResult
 from trinode.execution.evm.engine import FastEngine, FastSession
@@ -156,18 +156,12 @@ def test_attributes_have_the_fields_of_their_fork() -> None:
     fields = {}
     for fork in (Fork.BEDROCK, Fork.CANYON, Fork.ECOTONE, Fork.HOLOCENE, Fork.JOVIAN):
         _, asked, _ = make_blocks(fork.label, 1, 1)
-        fields[fork] = set(attributes_json(asked[0]))
+        fields[fork] = set(encode_attributes(asked[0]))
     common = fields[Fork.BEDROCK]
     assert fields[Fork.CANYON] - common == {"withdrawals"}
     assert fields[Fork.ECOTONE] - fields[Fork.CANYON] == {"parentBeaconBlockRoot"}
     assert fields[Fork.JOVIAN] - fields[Fork.ECOTONE] == {"eip1559Params", "minBaseFee"}
     assert fields[Fork.HOLOCENE] - fields[Fork.ECOTONE] == {"eip1559Params"}
-
-
-def test_methods_go_up_with_the_forks() -> None:
-    assert methods_of(Fork.DELTA) == ("engine_forkchoiceUpdatedV2", "engine_getPayloadV2", "engine_newPayloadV2")
-    assert methods_of(Fork.HOLOCENE) == ("engine_forkchoiceUpdatedV3", "engine_getPayloadV3", "engine_newPayloadV3")
-    assert methods_of(Fork.KARST) == ("engine_forkchoiceUpdatedV3", "engine_getPayloadV5", "engine_newPayloadV4")
 
 
 def test_two_engines_that_differ_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from harness.recorder.journal import Journal
 from harness.recorder.plan import RecordError, Task
 from harness.recording import RecordedItem, RecordedL1Block, RecordedL2Block, open_recording
 from tests.fake_endpoints import FakeEndpoints, Fault, FaultChooser, RecordedChains, running
+from trinode.l1 import pace
 from trinode.l1.endpoint import Retries
 from trinode.l1.rpc_json import JsonObject, header_of
 from trinode.protocol.bloom import bloom_may_contain
@@ -71,6 +72,7 @@ def fresh(endpoints: FakeEndpoints, monkeypatch: pytest.MonkeyPatch) -> None:
     chains = endpoints.chains
     chains.has_blobs_route = chains.has_sidecars_route = chains.has_block_receipts = True
     monkeypatch.setattr(Retries, "delay", lambda self, attempt: 0.002)
+    monkeypatch.setattr(pace, "LONGEST_INTERVAL", 0.002)
 
 
 @pytest.fixture

@@ -1,0 +1,116 @@
+"""Payloads that are being built (Engine API: paris, "Payload building"; OP Stack specification: exec-engine, "Engine API")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from trinode.engine.status import PAYLOAD_ID_SIZE, BuiltPayload
+from trinode.execution.block import ExecutedBlock
+from trinode.execution.validity import fees_of
+from trinode.protocol.deposit import DepositTransaction
+from trinode.protocol.keccak import keccak256
+from trinode.protocol.payload import ExecutionPayload, PayloadAttributes, PayloadEnvelope, encode_withdrawal
+from trinode.protocol.rlp_codec import Item, encode
+from trinode.protocol.types import Hash32
+
+MOST_PAYLOADS = 16
+"""Payloads that can be asked for: of those begun last."""
+
+
+class Pool(Protocol):
+    """Where transactions come from that nobody forces into a block. Called on the engine's thread."""
+
+    def best(self, base_fee: int) -> Iterable[bytes]:
+        """Raw transactions in the order in which they should be tried, for a block of that base fee (wei)."""
+
+
+@dataclass(slots=True)
+class Payload:
+    """A payload. `built`: with the forced transactions alone, as long as `takes_pool`."""
+
+    parent_hash: Hash32
+    attributes: PayloadAttributes
+    built: BuiltPayload
+    takes_pool: bool
+
+
+class Payloads:
+    """The payloads that were begun last, by their ids."""
+
+    def __init__(self, most: int = MOST_PAYLOADS) -> None:
+        self._most = most
+        self._payloads: dict[bytes, Payload] = {}
+
+    def get(self, payload_id: bytes) -> Payload | None:
+        """The payload; None: it was never begun, or it is forgotten."""
+        return self._payloads.get(payload_id)
+
+    def add(self, payload_id: bytes, payload: Payload) -> None:
+        """Keeps a payload."""
+        self._payloads[payload_id] = payload
+        if len(self._payloads) > self._most:
+            del self._payloads[next(iter(self._payloads))]
+
+
+def payload_id(parent: Hash32, attributes: PayloadAttributes) -> bytes:
+    """The id (8 bytes) of what these attributes make on that block: the same for the same, another for any other.
+
+    Raises OverflowError if a number is no uint64.
+    """
+    withdrawals = attributes.withdrawals
+    fields: list[Item] = [
+        parent,
+        attributes.timestamp.to_bytes(8, "big"),
+        attributes.prev_randao,
+        attributes.suggested_fee_recipient,
+        [] if withdrawals is None else [[encode_withdrawal(withdrawal) for withdrawal in withdrawals]],
+        _optional(attributes.parent_beacon_block_root),
+        list(attributes.transactions),
+        b"\x01" if attributes.no_tx_pool else b"",
+        attributes.gas_limit.to_bytes(8, "big"),
+        _optional(attributes.eip1559_params),
+        _optional(None if attributes.min_base_fee is None else attributes.min_base_fee.to_bytes(8, "big")),
+    ]
+    return keccak256(encode(fields))[:PAYLOAD_ID_SIZE]
+
+
+def _optional(field: bytes | None) -> Item:
+    return [] if field is None else [field]
+
+
+def built_payload(block: ExecutedBlock) -> BuiltPayload:
+    """The block as an execution payload, with what it is worth."""
+    header = block.header
+    payload = ExecutionPayload(
+        parent_hash=header.parent_hash,
+        fee_recipient=header.beneficiary,
+        state_root=header.state_root,
+        receipts_root=header.receipts_root,
+        logs_bloom=header.logs_bloom,
+        prev_randao=header.prev_randao,
+        block_number=header.number,
+        gas_limit=header.gas_limit,
+        gas_used=header.gas_used,
+        timestamp=header.timestamp,
+        extra_data=header.extra_data,
+        base_fee_per_gas=header.base_fee_per_gas or 0,
+        block_hash=block.hash,
+        transactions=block.transactions,
+        withdrawals=None if header.withdrawals_root is None else (),
+        blob_gas_used=header.blob_gas_used,
+        excess_blob_gas=header.excess_blob_gas,
+        withdrawals_root=None if header.requests_hash is None else header.withdrawals_root,
+    )
+    return BuiltPayload(PayloadEnvelope(payload, header.parent_beacon_block_root), block_value(block))
+
+
+def block_value(block: ExecutedBlock) -> int:
+    """What the fee recipient gets for the gas of the block's transactions beyond the base fee, in wei."""
+    base_fee = block.header.base_fee_per_gas or 0
+    value = 0
+    for prepared, result in zip(block.prepared, block.results, strict=True):
+        if not isinstance(prepared.transaction, DepositTransaction):
+            value += (fees_of(prepared.transaction).effective(base_fee) - base_fee) * result.gas_used
+    return value

@@ -1,0 +1,137 @@
+"""Several endpoints for the same thing: which is asked, which rests, and what is made of it when they disagree or fail.
+
+The first endpoint is preferred; one that failed rests for a while and is then preferred again. One that is busy leaves requests to
+the others. Whoever answers must prove the answer, so that it does not matter who it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+import trio
+
+from trinode.l1.endpoint import Endpoint, EndpointError, NotFoundError, Retries, UnavailableError, WrongAnswerError
+
+_FIRST_REST = 1.0
+_LONGEST_REST = 60.0
+# Who gave a wrong answer is more than down.
+_REST_AFTER_WRONG_ANSWER = 60.0
+
+Notice = Callable[[EndpointError], None]
+"""Is told of every failure, also where another endpoint then answered: for logs and metrics."""
+
+
+class PoolMember(Protocol):
+    """What stands for one endpoint in a pool."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+
+M = TypeVar("M", bound=PoolMember)
+T = TypeVar("T")
+
+
+class AllFailedError(EndpointError):
+    """No endpoint gave what was asked; one line with the last failure of each. `not_found`: all of them say that there is no such thing."""
+
+    def __init__(self, failures: Sequence[EndpointError]) -> None:
+        first = failures[0]
+        super().__init__(first.endpoint, first.method, first.field, "; ".join([first.message, *map(str, failures[1:])]))
+        self.failures = tuple(failures)
+        self.not_found = all(isinstance(failure, NotFoundError) for failure in failures)
+        self.some_not_found = any(isinstance(failure, NotFoundError) for failure in failures)
+
+
+class _Health:
+    """Whether an endpoint rests. Times are trio's."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.rests_until = float("-inf")
+        self.admitted = False
+
+    @property
+    def resting(self) -> bool:
+        return self.rests_until > trio.current_time()
+
+    def answered(self) -> None:
+        self.failures = 0
+        self.rests_until = float("-inf")
+
+    def failed(self, error: EndpointError) -> None:
+        self.failures += 1
+        rest = min(_FIRST_REST * 2.0 ** min(self.failures - 1, 10), _LONGEST_REST)
+        if isinstance(error, WrongAnswerError):
+            rest = _REST_AFTER_WRONG_ANSWER
+        elif isinstance(error, UnavailableError) and error.after is not None:
+            rest = max(rest, min(error.after, _LONGEST_REST))
+        self.rests_until = trio.current_time() + rest
+
+
+class EndpointPool(Generic[M]):
+    """Asks one after the other until one answers, in rounds. `rounds`: how often all are asked, and the delays in between.
+
+    `admit`: what an endpoint must pass before it is asked for the first time (EndpointError if it does not).
+    """
+
+    def __init__(self, members: Sequence[M], *, rounds: Retries, notice: Notice | None = None) -> None:
+        if not members:
+            raise ValueError("a pool needs an endpoint")
+        self._members = tuple(members)
+        self._health = {id(member): _Health() for member in members}
+        self._rounds = rounds
+        self._notice = notice
+        self.admit: Callable[[M], Awaitable[None]] | None = None
+
+    @property
+    def members(self) -> tuple[M, ...]:
+        """The endpoints, in the order of preference."""
+        return self._members
+
+    def resting(self, member: M) -> bool:
+        """Whether an endpoint is only asked when nobody else answers."""
+        return self._health[id(member)].resting
+
+    async def ask(self, work: Callable[[M], Awaitable[T]]) -> T:
+        """The first answer. Raises AllFailedError, at once if all of the endpoints say that there is no such thing."""
+        attempt = 0
+        while True:
+            attempt += 1
+            failures: list[EndpointError] = []
+            for member in self._order():
+                try:
+                    return await self.ask_one(member, work)
+                except EndpointError as error:
+                    failures.append(error)
+            failed = AllFailedError(failures)
+            if failed.not_found or attempt >= self._rounds.attempts:
+                raise failed from failures[0]
+            await trio.sleep(self._rounds.delay(attempt))
+
+    async def ask_one(self, member: M, work: Callable[[M], Awaitable[T]]) -> T:
+        """The answer of one endpoint, after its admission; its health is kept. Raises EndpointError."""
+        health = self._health[id(member)]
+        try:
+            if not health.admitted and self.admit is not None:
+                await self.admit(member)
+            health.admitted = True
+            answer = await work(member)
+        except NotFoundError:
+            raise
+        except EndpointError as error:
+            health.failed(error)
+            if self._notice is not None:
+                self._notice(error)
+            raise
+        health.answered()
+        return answer
+
+    def _order(self) -> list[M]:
+        def key(member: M) -> tuple[bool, float, bool]:
+            health = self._health[id(member)]
+            # Of those that rest, the one that will be back first.
+            return health.resting, health.rests_until if health.resting else 0.0, member.endpoint.pace.busy
+
+        return sorted(self._members, key=key)

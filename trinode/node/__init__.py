@@ -1,0 +1,1 @@
+"""The node: where configuration, adapters, derivation and execution are wired."""

@@ -1,0 +1,100 @@
+"""Settings that contradict each other are refused at once, with what to do, rather than ignored."""
+
+from __future__ import annotations
+
+from trinode.node.config.model import NodeConfig
+from trinode.node.config.option import ConfigError
+
+
+def check(config: NodeConfig) -> None:
+    """Raises ConfigError for the first contradiction."""
+    _check_chain(config)
+    if config.chain.is_devnet:
+        _check_devnet(config)
+    else:
+        _check_real(config)
+    _check_engine(config)
+    _check_sequencer(config)
+    if config.storage.gcmode == "archive" and _is_given(config, "history.state") and config.storage.history_blocks:
+        raise ConfigError("gcmode archive keeps all states: leave history.state out, or set gcmode to full")
+    _check_ports(config)
+
+
+def _is_given(config: NodeConfig, name: str) -> bool:
+    return any(setting.option.name == name and not setting.is_default for setting in config.settings)
+
+
+def _check_chain(config: NodeConfig) -> None:
+    chain = config.chain
+    if chain.network is not None and chain.rollup_config is not None:
+        raise ConfigError("network and rollup.config are both set: leave one out")
+    if chain.genesis is not None and chain.is_devnet:
+        raise ConfigError("genesis is set without a chain: add rollup.config (or network)")
+    if not chain.is_devnet and _is_given(config, "block-time"):
+        raise ConfigError("block-time is the embedded devnet's: leave it out, the chain has its own")
+
+
+def _check_devnet(config: NodeConfig) -> None:
+    for name in ("l1", "l1.beacon", "l2", "l2.witness"):
+        if _is_given(config, name):
+            raise ConfigError(f"{name} is set, but no chain: add network or rollup.config (without, an embedded devnet runs with an L1 of its own)")
+
+
+def _check_real(config: NodeConfig) -> None:
+    if not config.l1.endpoints:
+        raise ConfigError("l1 is missing: add the RPC URL of an L1 execution client (--l1 URL)")
+    if config.l1.beacon is None and config.chain.network is not None:
+        raise ConfigError("l1.beacon is missing: add the URL of an L1 beacon node (--l1.beacon URL); the chain's batches are in blobs")
+    if config.l1.beacon is None and (config.l1.beacon_fallbacks or config.l1.beacon_header is not None):
+        raise ConfigError("l1.beacon is missing: l1.beacon-fallbacks and l1.beacon-header only go with it")
+    if config.chain.rollup_config is not None and config.chain.genesis is None and config.engine.kind == "embedded":
+        raise ConfigError("genesis is missing: with rollup.config, execution needs the chain's genesis.json (or an engine elsewhere: l2)")
+
+
+def _check_engine(config: NodeConfig) -> None:
+    engine = config.engine
+    if engine.endpoint is not None and engine.kind != "external":
+        raise ConfigError(f"l2 is set, but engine is {engine.kind}: leave l2 out, or set engine to external")
+    if engine.witness is not None and engine.kind != "stateless":
+        raise ConfigError(f"l2.witness is set, but engine is {engine.kind}: leave l2.witness out, or set engine to stateless")
+    if engine.kind == "external" and engine.endpoint is None:
+        raise ConfigError("engine is external, but l2 is missing: add the URL of its Engine API (--l2 URL)")
+    if engine.kind == "stateless" and engine.witness is None:
+        raise ConfigError("engine is stateless, but l2.witness is missing: add an RPC URL that serves debug_executionWitness")
+    if engine.endpoint is not None and engine.jwt_secret is None:
+        raise ConfigError("l2 is set without l2.jwt-secret: add the file of the secret that the execution client has too")
+    if engine.endpoint is None and engine.jwt_secret is not None:
+        raise ConfigError("l2.jwt-secret is set without l2: add the URL of the Engine API, or leave it out")
+
+
+def _check_sequencer(config: NodeConfig) -> None:
+    sequencer = config.sequencer
+    if not sequencer.enabled:
+        only_with_it = {"sequencer.stopped": sequencer.stopped, "sequencer.recover": sequencer.recover, "batcher.key": sequencer.batcher_key}
+        for name, is_set in only_with_it.items():
+            if is_set:
+                raise ConfigError(f"{name} is set, but sequencer.enabled is not: set that too, or leave {name} out")
+        return
+    if config.engine.kind == "stateless":
+        raise ConfigError("a sequencer needs a state to build on: leave engine and l2.witness out, or sequencer.enabled")
+    if config.upstream.sequencer is not None:
+        raise ConfigError("rollup.sequencerhttp passes transactions on, but this node is the sequencer: leave one of the two out")
+
+
+def _check_ports(config: NodeConfig) -> None:
+    """HTTP and WebSocket may share a port, as in op-geth; nothing else may."""
+    servers = [("rpc", config.rpc.addr, config.rpc.port)]
+    if config.http.enabled:
+        servers.append(("http", config.http.addr, config.http.port))
+    shares_port = config.http.enabled and (config.ws.addr, config.ws.port) == (config.http.addr, config.http.port)
+    if config.ws.enabled and not shares_port:
+        servers.append(("ws", config.ws.addr, config.ws.port))
+    if config.authrpc.enabled:
+        servers.append(("authrpc", config.authrpc.addr, config.authrpc.port))
+    if config.metrics.enabled:
+        servers.append(("metrics", config.metrics.addr, config.metrics.port))
+    taken: dict[tuple[str, int], str] = {}
+    for name, addr, port in servers:
+        other = taken.setdefault((addr, port), name)
+        if port and other != name:
+            raise ConfigError(f"{other} and {name} both listen at {addr}:{port}: change {name}.port")

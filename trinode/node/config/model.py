@@ -1,0 +1,230 @@
+"""NodeConfig: what the node is told, by concern. Durations are seconds, sizes bytes, endpoints HTTP URLs.
+
+The fields are filled by name from the table of options, whose help says what each means. What may hold a secret (URLs
+often have a key in them) is left out of `repr`, which ends up in logs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trinode.node.config.option import Option
+from trinode.rollup.fork import Fork
+
+
+@dataclass(frozen=True, slots=True)
+class General:
+    config: Path | None
+    datadir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ChainChoice:
+    """Which chain: a built-in network (its canonical name), a rollup.json, or neither: the embedded devnet."""
+
+    network: str | None
+    rollup_config: Path | None
+    l1_chain_config: Path | None
+    genesis: Path | None
+    halt: str
+    block_time: int
+
+    @property
+    def is_devnet(self) -> bool:
+        return self.network is None and self.rollup_config is None
+
+
+@dataclass(frozen=True, slots=True)
+class ForkOverrides:
+    """Activation times instead of the chain's; None: the chain's."""
+
+    canyon: int | None
+    delta: int | None
+    ecotone: int | None
+    fjord: int | None
+    granite: int | None
+    holocene: int | None
+    isthmus: int | None
+    jovian: int | None
+    karst: int | None
+    lagoon: int | None
+    pectrablobschedule: int | None
+    keep_karst_upgrade_gas: bool | None
+
+    def times(self) -> dict[Fork, int]:
+        """The forks with another time."""
+        given = {fork: getattr(self, fork.label, None) for fork in Fork}
+        return {fork: time for fork, time in given.items() if time is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class L1Settings:
+    """`rate_limit` is requests a second, 0 for none."""
+
+    endpoints: tuple[str, ...] = field(repr=False)
+    rate_limit: float
+    max_concurrency: int
+    max_batch_size: int
+    head_interval: float
+    epoch_interval: float
+    beacon: str | None = field(repr=False)
+    beacon_fallbacks: tuple[str, ...] = field(repr=False)
+    beacon_header: tuple[str, str] | None = field(repr=False)
+    confirmations: int
+    cache_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """`kind` is embedded, external (then `endpoint` and `jwt_secret` are there) or stateless (then `witness` is)."""
+
+    kind: str
+    endpoint: str | None = field(repr=False)
+    jwt_secret: Path | None
+    timeout: float
+    witness: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    gcmode: str
+    history_blocks: int
+    cache_bytes: int
+    safedb: Path | None
+
+    @property
+    def history(self) -> int | None:
+        """How many blocks before the head keep their states; None: all."""
+        return None if self.gcmode == "archive" or self.history_blocks == 0 else self.history_blocks
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    enabled: bool
+    addr: str
+    port: int
+    api: tuple[str, ...]
+    vhosts: tuple[str, ...]
+    corsdomain: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketSettings:
+    enabled: bool
+    addr: str
+    port: int
+    api: tuple[str, ...]
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """`gas_cap` 0: no limit."""
+
+    gas_cap: int
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuthRpcSettings:
+    """`jwt_secret` None: `jwt.hex` in the datadir."""
+
+    enabled: bool
+    addr: str
+    port: int
+    jwt_secret: Path | None
+    vhosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RollupRpcSettings:
+    addr: str
+    port: int
+    admin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    sequencer: str | None = field(repr=False)
+    historical: str | None = field(repr=False)
+    historical_timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """`price_limit` is in wei, `price_bump` in percent."""
+
+    global_slots: int
+    account_slots: int
+    price_limit: int
+    price_bump: int
+
+
+@dataclass(frozen=True, slots=True)
+class SequencerSettings:
+    """`key` is 32 bytes; `batcher_key` is the file of one."""
+
+    enabled: bool
+    stopped: bool
+    max_safe_lag: int
+    confirmations: int
+    recover: bool
+    key: bytes | None = field(repr=False)
+    batcher_key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    enabled: bool
+    addr: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`color` None: on a terminal."""
+
+    level: str
+    format: str
+    color: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An option's value and where it comes from: a flag, a variable, `FILE:LINE`, `default`, or what implies it."""
+
+    option: Option
+    value: Any = field(repr=False)
+    source: str
+
+    @property
+    def is_default(self) -> bool:
+        return self.source == DEFAULT
+
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """All of it. `settings` has every option in the table's order, with its source."""
+
+    general: General
+    chain: ChainChoice
+    override: ForkOverrides
+    l1: L1Settings
+    engine: EngineSettings
+    storage: StorageSettings
+    http: HttpSettings
+    ws: WebSocketSettings
+    calls: CallLimits
+    authrpc: AuthRpcSettings
+    rpc: RollupRpcSettings
+    upstream: Upstream
+    txpool: PoolSettings
+    sequencer: SequencerSettings
+    metrics: MetricsSettings
+    log: LogSettings
+    settings: tuple[Setting, ...] = field(repr=False)
