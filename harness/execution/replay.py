@@ -26,7 +26,7 @@ from trinode.execution.recovery import SenderRecovery
 from trinode.protocol.output_root import output_root
 from trinode.protocol.types import Hash32
 from trinode.rollup.config import RollupConfig
-from trinode.rollup.l2_block import L2Block, read_l2_block
+from trinode.rollup.l2_block import L2Block, l2_block_of
 
 
 @dataclass
@@ -81,7 +81,7 @@ class RealExecution:
         self.gas += block.header.gas_used
         if recorded is not None:
             self._judge(derived, recorded, block)
-        return self._l2_block(block)
+        return l2_block_of(self._config, block.header, block.hash, block.transactions)
 
     def _judge_refusal(self, derived: DerivedAttributes, recorded: RecordedL2Block | None, reason: str) -> None:
         expectation = self._expectation
@@ -116,19 +116,6 @@ class RealExecution:
             return None
         root = output_root(block.header.state_root, block.tries.storage_root(MESSAGE_PASSER), block.hash)
         return None if root == recorded.output_root else Difference(number, "output_root", root, recorded.output_root)
-
-    def _l2_block(self, block: ExecutedBlock) -> L2Block:
-        header = block.header
-        return read_l2_block(
-            self._config,
-            hash=block.hash,
-            number=header.number,
-            parent_hash=header.parent_hash,
-            timestamp=header.timestamp,
-            gas_limit=header.gas_limit,
-            extra_data=header.extra_data,
-            transactions=block.transactions,
-        )
 
 
 def replay_executed(

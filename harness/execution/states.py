@@ -10,7 +10,7 @@ from trinode.execution.block import ExecutedBlock, Parent
 from trinode.execution.errors import MissingState
 from trinode.execution.genesis import GenesisBlock
 from trinode.execution.memory import MemoryState
-from trinode.execution.state import EMPTY_CODE_HASH, Account
+from trinode.execution.state import BLOCK_HASHES, EMPTY_CODE_HASH, Account
 from trinode.execution.trie.state_tries import StateTries
 from trinode.protocol.header import Header
 from trinode.protocol.trie import EMPTY_TRIE_ROOT
@@ -18,9 +18,6 @@ from trinode.protocol.types import Address, Hash32
 from trinode.rollup.config import RollupConfig
 from trinode.storage.identity import ChainIdentity
 from trinode.storage.store import Store
-
-_ANCESTORS = 256
-"""How many blocks back BLOCKHASH sees, from the block that is executed."""
 
 
 class ChainStates(Protocol):
@@ -121,7 +118,7 @@ class MemoryStates:
         return self._base.state.code(code_hash) if code is None else code
 
     def _ancestor(self, header: Header, block_hash: Hash32, number: int) -> Hash32:
-        if not header.number - _ANCESTORS < number <= header.number:
+        if not header.number - BLOCK_HASHES < number <= header.number:
             raise MissingState(f"the hash of block {number} cannot be known on block {header.number}")
         while header.number > number:
             block_hash = header.parent_hash

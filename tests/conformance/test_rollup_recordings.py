@@ -21,7 +21,7 @@ from trinode.rollup.config import RollupConfig, parse_rollup_config
 from trinode.rollup.fork import Fork
 from trinode.rollup.l1_attributes import l1_info_deposit
 from trinode.rollup.l1_chain import L1ChainConfig, parse_l1_chain_config
-from trinode.rollup.l2_block import L2Block, L2BlockRef, read_l2_block
+from trinode.rollup.l2_block import L2Block, L2BlockRef, l2_block_of, read_l2_block
 from trinode.rollup.system_config import SystemConfig, update_system_config
 
 NAMES = sorted(path.name for path in SHARED.glob("recordings/*.jsonl.gz")) or ["steady-karst.jsonl.gz"]
@@ -98,17 +98,7 @@ def start_block(head: dict[str, Any]) -> L2Block:
 
 
 def read(config: RollupConfig, block: RecordedBlock) -> L2Block:
-    header = block.header
-    return read_l2_block(
-        config,
-        hash=block.hash,
-        number=header.number,
-        parent_hash=header.parent_hash,
-        timestamp=header.timestamp,
-        gas_limit=header.gas_limit,
-        extra_data=header.extra_data,
-        transactions=block.transactions,
-    )
+    return l2_block_of(config, block.header, block.hash, block.transactions)
 
 
 def user_deposits(config: RollupConfig, l1_hash: bytes, receipts: list[Receipt]) -> list[bytes]:

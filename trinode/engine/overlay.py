@@ -6,13 +6,10 @@ from collections.abc import Sequence
 
 from trinode.execution.block import ExecutedBlock
 from trinode.execution.errors import MissingState
-from trinode.execution.state import Account, StateReader
+from trinode.execution.state import BLOCK_HASHES, Account, StateReader
 from trinode.execution.trie.state_tries import StateTries
 from trinode.protocol.trie import EMPTY_TRIE_ROOT
 from trinode.protocol.types import Address, Hash32
-
-BLOCK_HASHES = 256
-"""How far back BLOCKHASH goes, the block of the state itself counted."""
 
 
 class OverlayState:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from trinode.execution.block import ExecutedBlock, Parent
 from trinode.execution.errors import MissingState
 from trinode.execution.genesis import GenesisBlock
-from trinode.execution.state import Account, StateChanges
+from trinode.execution.state import BLOCK_HASHES, Account, StateChanges
 from trinode.execution.trie.memory import MemoryNodes
 from trinode.execution.trie.nodes import Owner, Path
 from trinode.execution.trie.state_tries import StateTries
 from trinode.protocol.types import Address, Hash32
-
-_BLOCK_HASHES = 256
 
 
 class MemoryState:
@@ -41,7 +39,7 @@ class MemoryState:
         self._nodes.apply(block.nodes)
         self._header, self._hash, self._tries = block.header, block.hash, block.tries
         self._hashes[block.header.number] = block.hash
-        self._hashes.pop(block.header.number - _BLOCK_HASHES, None)
+        self._hashes.pop(block.header.number - BLOCK_HASHES, None)
 
     def _apply(self, changes: StateChanges) -> None:
         for address in changes.wiped:

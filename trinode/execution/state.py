@@ -15,6 +15,10 @@ EMPTY_CODE_HASH: Hash32 = bytes.fromhex("c5d2460186f7233c927e7db2dcc703c0e500b65
 """Keccak-256 of nothing: the code hash of an account without code."""
 
 
+BLOCK_HASHES = 256
+"""How far back BLOCKHASH sees (yellow paper, appendix H): from a block that is executed, the 256 before it."""
+
+
 class Account(NamedTuple):
     """An account without its storage. `balance` in wei."""
 

@@ -28,23 +28,15 @@ from trinode.derive.events import (
 from trinode.derive.finality import FinalityTracker
 from trinode.derive.pipeline import Pipeline
 from trinode.derive.sync_start import L2Heads
-from trinode.engine.status import (
-    BuiltPayload,
-    ForkchoiceResult,
-    ForkchoiceState,
-    InvalidPayloadAttributes,
-    KnownBlock,
-    KnownHeader,
-    PayloadStatus,
-    Status,
-)
+from trinode.engine.api.interface import Engine
+from trinode.engine.status import ForkchoiceState, InvalidPayloadAttributes, KnownBlock, PayloadStatus, Status
 from trinode.node.consolidation import mismatch
 from trinode.protocol.block import L1Block
-from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
+from trinode.protocol.payload import payload_header
 from trinode.protocol.types import BlockId, Hash32
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.l1_chain import L1ChainConfig
-from trinode.rollup.l2_block import L2Block, L2BlockRef, read_l2_block
+from trinode.rollup.l2_block import L2Block, L2BlockRef, l2_block_of
 
 MAX_IDLE_RESETS = 5
 """Resets without a block in between, before the driver waits for L1 to move."""
@@ -63,26 +55,6 @@ class L1(Protocol):
 
     async def blobs(self, block: BlockId, timestamp: int, hashes: tuple[Hash32, ...]) -> tuple[bytes, ...] | None:
         """Blobs by versioned hash, in order; None: they are gone with their block."""
-
-
-class Engine(Protocol):
-    """What the driver asks of an execution engine; `trinode.engine.service.EngineService` is one."""
-
-    async def new_payload(self, envelope: PayloadEnvelope) -> PayloadStatus: ...
-
-    async def forkchoice_updated(self, state: ForkchoiceState, attributes: PayloadAttributes | None) -> ForkchoiceResult: ...
-
-    async def get_payload(self, payload_id: bytes) -> BuiltPayload: ...
-
-    async def head(self) -> KnownHeader: ...
-
-    async def safe(self) -> KnownHeader | None: ...
-
-    async def finalized(self) -> KnownHeader | None: ...
-
-    async def block(self, block_hash: Hash32) -> KnownBlock | None: ...
-
-    async def block_by_number(self, number: int) -> KnownBlock | None: ...
 
 
 class EngineOutOfStep(Exception):
@@ -188,9 +160,11 @@ class Driver:
             case NeedBlobs(block, timestamp, hashes):
                 return await self._l1.blobs(block, timestamp, hashes)
             case NeedL2Block(block_hash):
-                return self._read(await self._engine.block(block_hash))
+                known = await self._engine.block(block_hash)
+                return None if known is None else self._read(known)
             case NeedL2BlockByNumber(number):
-                return self._read(await self._engine.block_by_number(number))
+                known = await self._engine.block_by_number(number)
+                return None if known is None else self._read(known)
             case DerivedAttributes():
                 return await self._make(request)
 
@@ -199,22 +173,16 @@ class Driver:
     async def _make(self, derived: DerivedAttributes) -> L2Block | PayloadInvalid:
         """The block of derived attributes: the one that the engine has already if it is that, else a new one."""
         known = await self._engine.block_by_number(derived.number)
-        if known is not None and mismatch(self._config, derived.attributes, derived.parent.hash, known) is None:
-            block: L2Block | None = self._read(known)
-            is_new = False
-        else:
-            made = await self._build(derived)
-            if isinstance(made, PayloadInvalid):
-                return made
-            block, is_new = self._read(await self._engine.block(made)), True
-        if block is None:
-            raise EngineOutOfStep(f"the engine does not have L2 block {derived.number}, which it has just made")
+        is_new = known is None or mismatch(self._config, derived.attributes, derived.parent.hash, known) is not None
+        block = await self._build(derived) if known is None or is_new else self._read(known)
+        if isinstance(block, PayloadInvalid):
+            return block
         self._idle_resets = 0
         await self._advance(derived, block, is_new=is_new)
         return block
 
-    async def _build(self, derived: DerivedAttributes) -> Hash32 | PayloadInvalid:
-        """Has the engine build, check and adopt a block on the parent; its hash."""
+    async def _build(self, derived: DerivedAttributes) -> L2Block | PayloadInvalid:
+        """Has the engine build and check a block on the parent."""
         try:
             begun = await self._engine.forkchoice_updated(self._choice(derived.parent.hash), derived.attributes)
         except InvalidPayloadAttributes as error:
@@ -229,14 +197,12 @@ class Driver:
         if status.status is Status.INVALID:
             return PayloadInvalid(status.validation_error or "the engine does not say why")
         _expect_valid(status, f"L2 block {derived.number}")
-        block_hash = envelope.payload.block_hash
-        chosen = await self._engine.forkchoice_updated(self._choice(block_hash), None)
-        _expect_valid(chosen.payload_status, f"L2 block {derived.number} as the head")
-        return block_hash
+        payload = envelope.payload
+        return l2_block_of(self._config, payload_header(envelope), payload.block_hash, payload.transactions)
 
     async def _advance(self, derived: DerivedAttributes, block: L2Block, *, is_new: bool) -> None:
-        """Moves the heads over a block that was derived."""
-        assert self._finality is not None and self.safe is not None
+        """Moves the heads over a block that was derived; a new one is the engine's head then."""
+        assert self._finality is not None and self.safe is not None and self.unsafe is not None
         if is_new:
             self.unsafe = block.ref
         if derived.derived_from != self._derived_from:
@@ -244,9 +210,10 @@ class Driver:
             self._derived_from = derived.derived_from
             await self._follow_finality()
         self._finality.derived(block.ref, derived.derived_from)
-        if derived.concluding and block.ref.number > self.safe.number:
+        is_safe = derived.concluding and block.ref.number > self.safe.number
+        if is_safe:
             self.safe = block.ref
-            assert self.unsafe is not None
+        if is_new or is_safe:
             await self._choose(self.unsafe)
 
     async def _follow_finality(self) -> None:
@@ -265,25 +232,13 @@ class Driver:
         return ForkchoiceState(head, self.safe.hash, self._finality.finalized.hash)
 
     async def _required(self, block_hash: Hash32) -> L2Block:
-        block = self._read(await self._engine.block(block_hash))
-        if block is None:
+        known = await self._engine.block(block_hash)
+        if known is None:
             raise EngineOutOfStep(f"the engine lacks L2 block 0x{block_hash.hex()} of its own chain")
-        return block
+        return self._read(known)
 
-    def _read(self, block: KnownBlock | None) -> L2Block | None:
-        if block is None:
-            return None
-        header = block.header
-        return read_l2_block(
-            self._config,
-            hash=block.hash,
-            number=header.number,
-            parent_hash=header.parent_hash,
-            timestamp=header.timestamp,
-            gas_limit=header.gas_limit,
-            extra_data=header.extra_data,
-            transactions=block.transactions,
-        )
+    def _read(self, block: KnownBlock) -> L2Block:
+        return l2_block_of(self._config, block.header, block.hash, block.transactions)
 
 
 def _expect_valid(status: PayloadStatus, what: str) -> None:

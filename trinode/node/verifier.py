@@ -9,11 +9,12 @@ from typing import TypeVar
 import trio
 
 from trinode.derive.events import Notice
+from trinode.engine.api.interface import Engine
 from trinode.l1.endpoint import EndpointError
 from trinode.l1.prefetch import Prefetcher
 from trinode.l1.source import L1Source
 from trinode.l1.watch import L1Watcher
-from trinode.node.driver import Driver, Engine
+from trinode.node.driver import Driver
 from trinode.protocol.block import L1Block
 from trinode.protocol.types import BlockId, Hash32
 from trinode.rollup.config import RollupConfig

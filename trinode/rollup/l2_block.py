@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from trinode.protocol.deposit import DepositDecodingError, decode_deposit
 from trinode.protocol.eip1559 import ExtraDataDecodingError, decode_extra_data, encode_eip1559_params
+from trinode.protocol.header import Header
 from trinode.protocol.l1_info import L1BlockInfo, L1InfoDecodingError, L1InfoFormat, decode_l1_info
 from trinode.protocol.types import BlockId, Hash32
 from trinode.rollup.config import RollupConfig
@@ -46,6 +47,20 @@ class L2Block:
     ref: L2BlockRef
     transactions: tuple[bytes, ...]
     system_config: SystemConfig
+
+
+def l2_block_of(config: RollupConfig, header: Header, block_hash: Hash32, transactions: tuple[bytes, ...]) -> L2Block:
+    """The block with that header, whose hash is `block_hash`, and transactions. Raises L2BlockError."""
+    return read_l2_block(
+        config,
+        hash=block_hash,
+        number=header.number,
+        parent_hash=header.parent_hash,
+        timestamp=header.timestamp,
+        gas_limit=header.gas_limit,
+        extra_data=header.extra_data,
+        transactions=transactions,
+    )
 
 
 def read_l2_block(

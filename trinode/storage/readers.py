@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from trinode.execution.errors import MissingState
-from trinode.execution.state import Account
+from trinode.execution.state import BLOCK_HASHES, Account
 from trinode.execution.trie.nodes import Owner, Path
 from trinode.protocol.keccak import keccak256
 from trinode.protocol.types import Address, Hash32
@@ -29,9 +29,6 @@ from trinode.storage.tables import (
     number_bytes,
     slot_key,
 )
-
-BLOCK_HASHES = 256
-"""How far back BLOCKHASH goes, the block of the state itself counted."""
 
 
 class HeadState:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from os import fsync
 from pathlib import Path
 
+from trinode.execution.state import BLOCK_HASHES
 from trinode.protocol.header import encode_header
 from trinode.protocol.rlp_codec import encode
 from trinode.protocol.types import Hash32
@@ -13,7 +14,7 @@ from trinode.storage import tables
 from trinode.storage.blocks import BlockReader
 from trinode.storage.errors import SnapshotError
 from trinode.storage.identity import ChainIdentity
-from trinode.storage.readers import BLOCK_HASHES, HeadState
+from trinode.storage.readers import HeadState
 from trinode.storage.snapshot_file import ACCOUNTS, BLOCKS, CODES, HEAD, SLOTS, FrameWriter
 from trinode.storage.store import Store
 

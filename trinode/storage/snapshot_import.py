@@ -15,7 +15,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import BinaryIO
 
-from trinode.execution.state import EMPTY_CODE_HASH, Account
+from trinode.execution.state import BLOCK_HASHES, EMPTY_CODE_HASH, Account
 from trinode.execution.trie.nodes import Owner
 from trinode.execution.trie.nodes import Path as NodePath
 from trinode.execution.trie.state_tries import account_key
@@ -30,7 +30,6 @@ from trinode.storage.blocks import put_block
 from trinode.storage.database import BulkWriter, Database
 from trinode.storage.errors import SnapshotError, StoreExists, WrongChain
 from trinode.storage.identity import ChainIdentity
-from trinode.storage.readers import BLOCK_HASHES
 from trinode.storage.snapshot_file import ACCOUNTS, BLOCKS, CODES, END, HEAD, SLOTS, read_frames
 from trinode.storage.trie_builder import build_trie
 

@@ -19,7 +19,7 @@ from trinode.execution.evm.program import Programs
 from trinode.execution.evm.transaction import gas_used, run_outermost, warm_up
 from trinode.execution.intrinsic import floor_gas, intrinsic_gas
 from trinode.execution.rules import EvmFork
-from trinode.execution.state import Account
+from trinode.execution.state import BLOCK_HASHES, Account
 from trinode.execution.tracing.machine import TracedMachine, new_programs
 from trinode.execution.tracing.reasons import COLLISION, REVERTED
 from trinode.execution.tracing.tracer import Tracer
@@ -28,7 +28,6 @@ from trinode.protocol.transaction import AccessListEntry, Authorization, Dynamic
 from trinode.protocol.types import Address
 
 NO_ADDRESS: Address = bytes(20)
-_BLOCK_HASHES = 256
 
 
 class InsufficientFunds(InvalidTransaction):
@@ -96,7 +95,7 @@ class CallMachine(TracedMachine):
     def block_hash(self, number: int) -> int:
         """As Machine's; 0 for the block itself and what comes after it."""
         context, current = self._context, self.environment.number
-        if not current - _BLOCK_HASHES <= number < current or number >= context.head_number:
+        if not current - BLOCK_HASHES <= number < current or number >= context.head_number:
             return 0
         if number == context.head_number - 1:
             return int.from_bytes(context.head_parent_hash, "big")

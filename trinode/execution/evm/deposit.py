@@ -51,7 +51,7 @@ def apply_deposit(machine: Machine, deposit: DepositTransaction) -> TransactionR
         gas_used=_gas_used(machine, deposit, frame.gas),
         logs=tuple(journal.logs),
         output=frame.output,
-        failure=frame.failure or ("execution reverted" if frame.reverted else None),
+        failure=frame.why_failed,
         contract_address=contract_address,
         deposit_nonce=nonce,
     )

@@ -88,6 +88,11 @@ class Frame:
         self.failure: str | None = None
         self.slots: Slots | None = None
 
+    @property
+    def why_failed(self) -> str | None:
+        """In few words; None: it did not fail."""
+        return "execution reverted" if self.reverted else self.failure
+
     def storage(self) -> Slots:
         """The storage of `address`."""
         if self.slots is None:

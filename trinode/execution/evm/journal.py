@@ -103,10 +103,6 @@ class Journal:
         elif account == EMPTY_ACCOUNT and self.accounts[address] is not None:
             self.set_account(address, None)
 
-    def set_balance(self, address: Address, balance: int) -> None:
-        nonce, _, code_hash = self.account(address)
-        self.set_account(address, Account(nonce, balance, code_hash))
-
     def increment_nonce(self, address: Address) -> None:
         nonce, balance, code_hash = self.account(address)
         self.set_account(address, Account(nonce + 1, balance, code_hash))

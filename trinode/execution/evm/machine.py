@@ -13,14 +13,12 @@ from trinode.execution.evm.journal import Journal
 from trinode.execution.evm.program import DUP1, DUP16, EMPTY_PROGRAM, PUSH1, PUSH32, SWAP1, SWAP16, Program, Programs
 from trinode.execution.evm.table import table_of
 from trinode.execution.rules import EvmFork
-from trinode.execution.state import EMPTY_CODE_HASH, Account, StateReader
+from trinode.execution.state import BLOCK_HASHES, EMPTY_CODE_HASH, Account, StateReader
 from trinode.execution.validity import delegate_of
 from trinode.protocol.types import Address, Hash32
 
 MAX_CODE_SIZE = 24_576
 _CODE_BYTE = 200
-_ADDRESS_SPACE = 256
-"""Blocks that BLOCKHASH looks back."""
 
 _FRAMES_PER_CALL = 8
 # A call is a handful of nested Python calls. Python-to-Python calls use no C stack, so that the limit is all that has to be raised.
@@ -50,7 +48,7 @@ class Machine:
     def block_hash(self, number: int) -> int:
         """What BLOCKHASH gives."""
         current = self.environment.number
-        if not current - _ADDRESS_SPACE <= number < current:
+        if not current - BLOCK_HASHES <= number < current:
             return 0
         if number == current - 1:
             return int.from_bytes(self.environment.parent_hash, "big")

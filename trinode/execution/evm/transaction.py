@@ -59,7 +59,7 @@ def apply_transaction(machine: Machine, prepared: PreparedTransaction, l1: L1Fee
         gas_used=used,
         logs=tuple(journal.logs),
         output=frame.output,
-        failure=frame.failure or ("execution reverted" if frame.reverted else None),
+        failure=frame.why_failed,
         contract_address=frame.address if transaction.to is None else None,
         l1_fee=data_fee,
         operator_fee=gas_operator_fee,

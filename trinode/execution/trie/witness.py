@@ -10,16 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
 from trinode.execution.errors import MissingState
-from trinode.execution.state import EMPTY_CODE_HASH, Account
+from trinode.execution.state import BLOCK_HASHES, EMPTY_CODE_HASH, Account
 from trinode.execution.trie.nodes import NodeReader, Owner, Path
 from trinode.execution.trie.state_tries import StateTries
 from trinode.protocol.header import Header, HeaderDecodingError, decode_header, header_hash
 from trinode.protocol.keccak import keccak256
 from trinode.protocol.trie import EMPTY_TRIE_ROOT
 from trinode.protocol.types import Address, Hash32
-
-ANCESTORS = 256
-"""How many blocks back BLOCKHASH sees (yellow paper, section 9.4.2), from the block that is executed."""
 
 
 class ProvenState(ABC):
@@ -62,7 +59,7 @@ class ProvenState(ABC):
         number is not of the parent block or one of the 255 before it.
         """
         back = self.parent.number - number
-        if not 0 <= back < min(ANCESTORS, self.parent.number + 1):
+        if not 0 <= back < min(BLOCK_HASHES, self.parent.number + 1):
             raise MissingState(f"the hash of block {number} cannot be known on block {self.parent.number}")
         while len(self._hashes) <= back:
             self._hashes.append(self._parent_hash(self.parent.number - len(self._hashes) + 1, self._hashes[-1]))
