@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.fake_l1 import L1Transaction
-from trinode.l1.kzg import blob_versioned_hash
+from trinode.kzg.commitments import blob_versioned_hash
 from trinode.protocol.batch import SingularBatch, encode_singular_batch
 from trinode.protocol.blob import encode_blob
 from trinode.protocol.channel import ChannelCompression, compress_channel

@@ -21,7 +21,7 @@ from harness.recorder.journal import Journal
 from harness.recorder.plan import ChainError, RecordError, RecordPlan
 from harness.recorder.session import Connection, Request, fetch_recording
 from harness.recording import RecordedItem, RecordedL1Block, RecordedL2Block, RecordingError
-from trinode.l1.endpoint import EndpointError, Retries
+from trinode.jsonrpc.endpoint import EndpointError, Retries
 from trinode.rollup.chains import UnknownChainError, chain_by_name
 from trinode.rollup.config import RollupConfig, parse_rollup_config
 from trinode.rollup.json_fields import RollupConfigError

@@ -1,4 +1,4 @@
-"""Blocks, transactions and receipts as execution clients show them in JSON-RPC: the reverse of `trinode.l1.rpc_json`, for fake endpoints."""
+"""Blocks, transactions and receipts as execution clients show them in JSON-RPC: the reverse of `trinode.jsonrpc.replies`, for fake endpoints."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.recording import RecordedL1Block
+from trinode.jsonrpc.calls import JsonRpc
+from trinode.jsonrpc.endpoint import EndpointError
 from trinode.l1.beacon import Beacon
-from trinode.l1.endpoint import EndpointError
-from trinode.l1.json_rpc import JsonRpc
 from trinode.l1.receipts import ReceiptsReader
 from trinode.l1.rpc_block import RpcBlock, inbox_blob_hashes, read_block
 from trinode.protocol.block import L1Block

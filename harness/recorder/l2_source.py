@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from trinode.l1.endpoint import EndpointError
-from trinode.l1.json_rpc import JsonRpc, RpcRefusedError
+from trinode.jsonrpc.calls import JsonRpc, RpcRefusedError
+from trinode.jsonrpc.endpoint import EndpointError
+from trinode.jsonrpc.replies import JsonObject, RpcJsonError
 from trinode.l1.rpc_block import read_block
-from trinode.l1.rpc_json import JsonObject, RpcJsonError
 from trinode.protocol.errors import DecodingError
 from trinode.protocol.header import Header
 from trinode.protocol.output_root import output_root

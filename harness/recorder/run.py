@@ -13,7 +13,7 @@ from harness.recorder.l2_source import L2Source, RollupNode, encode_safe_head
 from harness.recorder.plan import RecordError, RecordPlan, Task
 from harness.recording import RecordedL2Block
 from harness.recording.encode import encode_item
-from trinode.l1.endpoint import EndpointError
+from trinode.jsonrpc.endpoint import EndpointError
 
 
 class Sources:

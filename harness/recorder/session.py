@@ -15,11 +15,11 @@ from harness.recorder.l1_source import L1Source
 from harness.recorder.l2_source import L2Source, RollupNode
 from harness.recorder.plan import RecordError, RecordPlan, Task
 from harness.recorder.run import Sources, fetch_all
+from trinode.jsonrpc.calls import JsonRpc
+from trinode.jsonrpc.endpoint import Endpoint, EndpointError, Retries
+from trinode.jsonrpc.replies import JsonObject, RpcJsonError
 from trinode.l1.beacon import Beacon
 from trinode.l1.blob_hasher import BlobHasher
-from trinode.l1.endpoint import Endpoint, EndpointError, Retries
-from trinode.l1.json_rpc import JsonRpc
-from trinode.l1.rpc_json import JsonObject, RpcJsonError
 from trinode.rollup.config import RollupConfig, parse_rollup_config
 from trinode.rollup.json_fields import RollupConfigError
 from trinode.rollup.l1_chain import L1_CHAINS, L1ChainConfig

@@ -21,8 +21,8 @@ from harness.recording.errors import FieldError, RecordingError
 from harness.recording.format import RecordedItem, RecordedLabels, RecordingHead
 from harness.recording.links import L1Links, L2Links
 from harness.recording.wire import HeadWire, L1BlockWire, L2BlockWire, decode_line
+from trinode.kzg.commitments import KzgError
 from trinode.l1.blob_hasher import BlobHasher
-from trinode.l1.kzg import KzgError
 from trinode.protocol.types import Hash32
 
 # The largest line that an L1 can fill: 10 MiB of block, 12 MB of logs and 6 MiB of blobs, in hex, twice over.

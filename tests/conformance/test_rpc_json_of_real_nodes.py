@@ -11,8 +11,8 @@ import pytest
 from harness.recorder.l2_source import read_output
 from harness.recording import RecordedL2Block, open_recording
 from tests.shared import SHARED, shared
+from trinode.jsonrpc.replies import RpcJsonError
 from trinode.l1.rpc_block import RpcBlock, read_block, read_receipts
-from trinode.l1.rpc_json import RpcJsonError
 
 L1_GOERLI = SHARED / "data" / "rpc" / "l1_goerli" / "blocks"
 

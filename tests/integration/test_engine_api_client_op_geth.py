@@ -14,18 +14,10 @@ from harness.engine_differential.ours import OurChain, created_contracts
 from trinode.engine.api.client import ExternalEngine, UnfitEngine
 from trinode.engine.api.endpoint import EngineEndpoint, EngineRefusedToken, EngineUnavailable
 from trinode.engine.api.protocol_version import SUPPORTED_VERSION, encode_protocol_version
-from trinode.engine.status import (
-    ForkchoiceState,
-    InvalidForkchoiceState,
-    InvalidPayloadAttributes,
-    KnownBlock,
-    KnownHeader,
-    PayloadStatus,
-    Status,
-    UnknownPayload,
-)
+from trinode.engine.status import ForkchoiceState, InvalidForkchoiceState, InvalidPayloadAttributes, PayloadStatus, Status, UnknownPayload
 from trinode.execution.block import ExecutedBlock
 from trinode.execution.evm.engine import FastEngine
+from trinode.protocol.block import KnownBlock, KnownHeader
 from trinode.protocol.payload import PayloadAttributes
 
 pytestmark = pytest.mark.peers

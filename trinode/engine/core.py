@@ -15,8 +15,6 @@ from trinode.engine.status import (
     ForkchoiceState,
     InvalidForkchoiceState,
     InvalidPayloadAttributes,
-    KnownBlock,
-    KnownHeader,
     PayloadStatus,
     Status,
     UnknownPayload,
@@ -24,6 +22,7 @@ from trinode.engine.status import (
 from trinode.engine.tree import BlockTree, Line, NotValid
 from trinode.execution.block import BlockExecutor
 from trinode.execution.errors import InvalidAttributes, InvalidBlock
+from trinode.protocol.block import KnownBlock, KnownHeader
 from trinode.protocol.header import header_hash
 from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope, payload_header
 from trinode.protocol.types import Hash32

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from trinode.engine.status import KnownBlock
 from trinode.execution.block import ExecutedBlock
 from trinode.execution.trie.state_tries import StateTries
+from trinode.protocol.block import KnownBlock
 from trinode.protocol.types import Hash32
 
 MOST_HELD_BLOCKS = 128

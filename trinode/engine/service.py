@@ -8,7 +8,8 @@ from typing import TypeVar
 import trio
 
 from trinode.engine.core import EngineCore
-from trinode.engine.status import BuiltPayload, ForkchoiceResult, ForkchoiceState, KnownBlock, KnownHeader, PayloadStatus
+from trinode.engine.status import BuiltPayload, ForkchoiceResult, ForkchoiceState, PayloadStatus
+from trinode.protocol.block import KnownBlock, KnownHeader
 from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.types import Hash32
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from trinode.protocol.header import Header
 from trinode.protocol.payload import PayloadEnvelope
 from trinode.protocol.types import Hash32
 
@@ -53,21 +52,6 @@ class BuiltPayload(NamedTuple):
 
     envelope: PayloadEnvelope
     block_value: int
-
-
-class KnownHeader(NamedTuple):
-    """The header of a block, and the block's hash."""
-
-    header: Header
-    hash: Hash32
-
-
-class KnownBlock(NamedTuple):
-    """A block: its header, its hash, and its transactions, raw and in order."""
-
-    header: Header
-    hash: Hash32
-    transactions: tuple[bytes, ...]
 
 
 class UnknownPayload(Exception):

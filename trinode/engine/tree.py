@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from trinode.engine.held import MOST_HELD_BLOCKS, MOST_WAITING, HeldBlock, HeldBlocks, InvalidBlocks, Verdict, WaitingPayloads
 from trinode.engine.overlay import OverlayState
-from trinode.engine.status import KnownBlock, PayloadStatus, Status
+from trinode.engine.status import PayloadStatus, Status
 from trinode.execution.block import BlockExecutor, ExecutedBlock, Parent
 from trinode.execution.errors import InvalidBlock, MissingState
 from trinode.execution.trie.state_tries import StateTries
+from trinode.protocol.block import KnownBlock
 from trinode.protocol.types import BlockId, Hash32
 from trinode.storage.store import Store
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import trio
 
+from trinode.jsonrpc.endpoint import Endpoint, EndpointError, HttpStatusError, NotFoundError, Read, Retries, WrongAnswerError
+from trinode.jsonrpc.replies import JsonObject, RpcJsonError
+from trinode.kzg.commitments import KzgError
 from trinode.l1.blob_hasher import BlobHasher
-from trinode.l1.endpoint import Endpoint, EndpointError, HttpStatusError, NotFoundError, Read, Retries, WrongAnswerError
-from trinode.l1.kzg import KzgError
 from trinode.l1.pool import AllFailedError, EndpointPool, Notice
-from trinode.l1.rpc_json import JsonObject, RpcJsonError
 from trinode.protocol.blob import BLOB_SIZE
 from trinode.protocol.types import Hash32
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from types import TracebackType
 
-from trinode.l1.kzg import BlobMismatchError, KzgError, blob_versioned_hash
+from trinode.kzg.commitments import BlobMismatchError, KzgError, blob_versioned_hash
 from trinode.protocol.types import Hash32
 
 _MAX_REMEMBERED = 8192  # 32 + 32 bytes and a future each: a few MB

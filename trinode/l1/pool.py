@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 import trio
 
-from trinode.l1.endpoint import Endpoint, EndpointError, NotFoundError, Retries, UnavailableError, WrongAnswerError
+from trinode.jsonrpc.endpoint import Endpoint, EndpointError, NotFoundError, Retries, UnavailableError, WrongAnswerError
 
 _FIRST_REST = 1.0
 _LONGEST_REST = 60.0

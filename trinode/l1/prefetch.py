@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from trinode.l1.endpoint import EndpointError
+from trinode.jsonrpc.endpoint import EndpointError
 from trinode.l1.rpc_block import inbox_blob_hashes
 from trinode.l1.source import L1Source, size_of
 from trinode.protocol.blob import BLOB_SIZE

@@ -11,10 +11,10 @@ from typing import Any
 
 import trio
 
-from trinode.l1.endpoint import NotFoundError, WrongAnswerError
-from trinode.l1.json_rpc import JsonRpc, MethodMissingError, RpcRefusedError
+from trinode.jsonrpc.calls import JsonRpc, MethodMissingError, RpcRefusedError
+from trinode.jsonrpc.endpoint import NotFoundError, WrongAnswerError
+from trinode.jsonrpc.replies import JsonObject, RpcJsonError
 from trinode.l1.rpc_block import RpcBlock, read_raw_receipts, read_receipts
-from trinode.l1.rpc_json import JsonObject, RpcJsonError
 from trinode.protocol.keccak import keccak256
 
 METHOD_RESET_SECONDS = 300.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from trinode.l1.rpc_json import AbsentError, JsonObject, RpcJsonError, header_of, raw_receipt_of, raw_transaction_of
+from trinode.jsonrpc.replies import AbsentError, JsonObject, RpcJsonError, header_of, raw_receipt_of, raw_transaction_of
 from trinode.protocol.header import Header, header_hash
 from trinode.protocol.keccak import keccak256
 from trinode.protocol.transaction import BlobTransaction, decode_transaction

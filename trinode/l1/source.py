@@ -13,14 +13,14 @@ from typing import TypeVar
 
 import trio
 
+from trinode.jsonrpc.calls import JsonRpc
+from trinode.jsonrpc.endpoint import Endpoint, EndpointError, Retries, UnavailableError, WrongAnswerError
+from trinode.jsonrpc.replies import JsonObject
 from trinode.l1.beacon import Beacon, BlobsMissingError
 from trinode.l1.cache import ByteCache
-from trinode.l1.endpoint import Endpoint, EndpointError, Retries, UnavailableError, WrongAnswerError
-from trinode.l1.json_rpc import JsonRpc
 from trinode.l1.pool import AllFailedError, EndpointPool, Notice
 from trinode.l1.receipts import ReceiptsReader
 from trinode.l1.rpc_block import RpcBlock, RpcHeader, read_block, read_header
-from trinode.l1.rpc_json import JsonObject
 from trinode.protocol.block import L1Block, L1BlockRef
 from trinode.protocol.bloom import bloom_may_contain
 from trinode.protocol.types import Address, BlockId, Hash32

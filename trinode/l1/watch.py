@@ -9,10 +9,10 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, open_websocket_url
 
-from trinode.l1.endpoint import EndpointError, Retries, UnavailableError, WrongAnswerError, endpoint_name
+from trinode.jsonrpc.endpoint import EndpointError, Retries, UnavailableError, WrongAnswerError, endpoint_name
+from trinode.jsonrpc.replies import JsonObject, RpcJsonError
 from trinode.l1.pool import AllFailedError, Notice
 from trinode.l1.rpc_block import read_header
-from trinode.l1.rpc_json import JsonObject, RpcJsonError
 from trinode.l1.source import L1Source, ref_of
 from trinode.protocol.block import L1BlockRef
 

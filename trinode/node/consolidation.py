@@ -4,9 +4,9 @@ attributes matching").
 
 from __future__ import annotations
 
-from trinode.engine.status import KnownBlock
 from trinode.execution.forks import execution_rules_of
 from trinode.execution.header_fields import extra_data_of
+from trinode.protocol.block import KnownBlock
 from trinode.protocol.payload import PayloadAttributes
 from trinode.protocol.types import Hash32
 from trinode.rollup.config import RollupConfig

@@ -29,9 +29,9 @@ from trinode.derive.finality import FinalityTracker
 from trinode.derive.pipeline import Pipeline
 from trinode.derive.sync_start import L2Heads
 from trinode.engine.api.interface import Engine
-from trinode.engine.status import ForkchoiceState, InvalidPayloadAttributes, KnownBlock, PayloadStatus, Status
+from trinode.engine.status import ForkchoiceState, InvalidPayloadAttributes, PayloadStatus, Status
 from trinode.node.consolidation import mismatch
-from trinode.protocol.block import L1Block
+from trinode.protocol.block import KnownBlock, L1Block
 from trinode.protocol.payload import payload_header
 from trinode.protocol.types import BlockId, Hash32
 from trinode.rollup.config import RollupConfig

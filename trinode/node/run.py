@@ -15,9 +15,9 @@ from trinode.engine.service import EngineService
 from trinode.execution.block import BlockExecutor
 from trinode.execution.errors import UnknownFork
 from trinode.execution.evm.engine import FastEngine
+from trinode.jsonrpc.endpoint import Endpoint, EndpointError, Retries
 from trinode.l1.beacon import Beacon
 from trinode.l1.blob_hasher import BlobHasher
-from trinode.l1.endpoint import Endpoint, EndpointError, Retries
 from trinode.l1.prefetch import Prefetcher
 from trinode.l1.source import L1Source
 from trinode.l1.watch import L1Watcher, WatchSettings

@@ -10,7 +10,7 @@ import trio
 
 from trinode.derive.events import Notice
 from trinode.engine.api.interface import Engine
-from trinode.l1.endpoint import EndpointError
+from trinode.jsonrpc.endpoint import EndpointError
 from trinode.l1.prefetch import Prefetcher
 from trinode.l1.source import L1Source
 from trinode.l1.watch import L1Watcher

@@ -1,4 +1,6 @@
-"""An L1 block as derivation reads it (OP Stack specification: derivation, "L1 Traversal" and "L1 Retrieval")."""
+"""Blocks of L1, as derivation reads them (OP Stack specification: derivation, "L1 Traversal" and "L1 Retrieval"), and of L2, as
+engines know them.
+"""
 
 from __future__ import annotations
 
@@ -46,3 +48,18 @@ class L1Block:
         """The block without its data."""
         header = self.header
         return L1BlockRef(self.hash, header.number, header.parent_hash, header.timestamp)
+
+
+class KnownHeader(NamedTuple):
+    """The header of a block, and the block's hash."""
+
+    header: Header
+    hash: Hash32
+
+
+class KnownBlock(NamedTuple):
+    """A block: its header, its hash, and its transactions, raw and in order."""
+
+    header: Header
+    hash: Hash32
+    transactions: tuple[bytes, ...]

@@ -13,7 +13,8 @@ import trio.testing
 from tests.unit.engine.block_tree import Blocks, forkchoice, valid
 from trinode.engine.core import EngineCore
 from trinode.engine.service import EngineService
-from trinode.engine.status import KnownHeader, UnknownPayload
+from trinode.engine.status import UnknownPayload
+from trinode.protocol.block import KnownHeader
 from trinode.storage.store import Store
 
 

@@ -25,7 +25,7 @@ from harness.batcher import (
 from harness.damage import Damage
 from harness.l2_transactions import TransactionMaker
 from harness.scenario import BATCHER_KEYS, INBOX, L1_CHAIN_ID, L2_CHAIN_ID, Scenario, make_head, make_l1
-from trinode.l1.kzg import blob_versioned_hash
+from trinode.kzg.commitments import blob_versioned_hash
 from trinode.protocol.batch import SingularBatch, decode_singular_batch
 from trinode.protocol.blob import decode_blob
 from trinode.protocol.channel import ChannelCompression, read_batches

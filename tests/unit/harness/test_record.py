@@ -20,9 +20,9 @@ from harness.recorder.journal import Journal
 from harness.recorder.plan import RecordError, Task
 from harness.recording import RecordedItem, RecordedL1Block, RecordedL2Block, open_recording
 from tests.fake_endpoints import FakeEndpoints, Fault, FaultChooser, RecordedChains, running
-from trinode.l1 import pace
-from trinode.l1.endpoint import Retries
-from trinode.l1.rpc_json import JsonObject, header_of
+from trinode.jsonrpc import pace
+from trinode.jsonrpc.endpoint import Retries
+from trinode.jsonrpc.replies import JsonObject, header_of
 from trinode.protocol.bloom import bloom_may_contain
 from trinode.protocol.header import header_hash
 

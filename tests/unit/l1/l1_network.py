@@ -10,9 +10,9 @@ from typing import Any
 import trio
 
 from tests.fake_endpoints import FakeEndpoints, Fault, FaultChooser, RecordedChains
+from trinode.jsonrpc.endpoint import Endpoint, EndpointError, Retries
 from trinode.l1.beacon import Beacon
 from trinode.l1.blob_hasher import BlobHasher
-from trinode.l1.endpoint import Endpoint, EndpointError, Retries
 from trinode.l1.source import L1Source
 from trinode.protocol.block import L1Block
 from trinode.protocol.bloom import bloom_may_contain

@@ -9,8 +9,8 @@ from trio.testing import MockClock
 
 from tests.fake_endpoints import Fault, RecordedChains
 from tests.unit.l1.l1_network import Network, network, on
+from trinode.jsonrpc.endpoint import EndpointError
 from trinode.l1.beacon import Beacon, BlobsMissingError
-from trinode.l1.endpoint import EndpointError
 from trinode.l1.pool import AllFailedError
 
 

@@ -9,9 +9,9 @@ from trio.testing import MockClock
 
 from tests.fake_endpoints import Fault, RecordedChains
 from tests.unit.l1.l1_network import network, on
+from trinode.jsonrpc.replies import JsonObject, header_of
 from trinode.l1.beacon import BlobsMissingError
 from trinode.l1.pool import AllFailedError
-from trinode.l1.rpc_json import JsonObject, header_of
 from trinode.l1.source import WrongChainError
 from trinode.protocol.header import header_hash
 from trinode.protocol.types import BlockId

@@ -13,10 +13,8 @@ from typing import Any, TypeVar
 import trio
 
 from trinode.engine.api import codec
+from trinode.engine.api.codes import INVALID_FORKCHOICE_STATE, INVALID_PAYLOAD_ATTRIBUTES, UNKNOWN_PAYLOAD
 from trinode.engine.api.endpoint import EngineAnswerError, EngineEndpoint, EngineProblem, EngineRpcError
-from trinode.engine.api.fields import InvalidParams, parse_list, parse_quantity
-from trinode.engine.api.header_object import read_header
-from trinode.engine.api.json_rpc import INVALID_FORKCHOICE_STATE, INVALID_PAYLOAD_ATTRIBUTES, UNKNOWN_PAYLOAD
 from trinode.engine.api.versions import BODIES_BY_HASH, EXCHANGE_CAPABILITIES, LATEST_FORKCHOICE_UPDATED, methods_of
 from trinode.engine.status import (
     BuiltPayload,
@@ -24,11 +22,12 @@ from trinode.engine.status import (
     ForkchoiceState,
     InvalidForkchoiceState,
     InvalidPayloadAttributes,
-    KnownBlock,
-    KnownHeader,
     PayloadStatus,
     UnknownPayload,
 )
+from trinode.jsonrpc.fields import InvalidParams, parse_list, parse_quantity
+from trinode.jsonrpc.header_object import read_header
+from trinode.protocol.block import KnownBlock, KnownHeader
 from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.trie import ordered_trie_root
 from trinode.protocol.types import Hash32

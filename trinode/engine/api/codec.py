@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trinode.engine.api.fields import InvalidParams, JsonFields, kind, parse_data, parse_list
 from trinode.engine.status import (
     PAYLOAD_ID_SIZE,
     BuiltPayload,
@@ -20,6 +19,7 @@ from trinode.engine.status import (
     PayloadStatus,
     Status,
 )
+from trinode.jsonrpc.fields import InvalidParams, JsonFields, kind, parse_data, parse_list
 from trinode.protocol.payload import ExecutionPayload, PayloadAttributes, PayloadEnvelope, Withdrawal
 from trinode.protocol.types import UINT64
 from trinode.rollup.fork import Fork

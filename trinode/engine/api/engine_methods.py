@@ -7,18 +7,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from trinode.engine.api import codec, versions
-from trinode.engine.api.fields import InvalidParams, JsonFields, parse_data, parse_list, parse_quantity
+from trinode.engine.api.codes import INVALID_FORKCHOICE_STATE, INVALID_PAYLOAD_ATTRIBUTES, TOO_LARGE_REQUEST, UNKNOWN_PAYLOAD, UNSUPPORTED_FORK
 from trinode.engine.api.interface import Engine
-from trinode.engine.api.json_rpc import (
-    INVALID_FORKCHOICE_STATE,
-    INVALID_PAYLOAD_ATTRIBUTES,
-    TOO_LARGE_REQUEST,
-    UNKNOWN_PAYLOAD,
-    UNSUPPORTED_FORK,
-    Method,
-    RpcError,
-    take_params,
-)
 from trinode.engine.api.protocol_version import (
     SUPPORTED_VERSION,
     ProtocolVersion,
@@ -27,7 +17,10 @@ from trinode.engine.api.protocol_version import (
     decode_protocol_version,
     encode_protocol_version,
 )
-from trinode.engine.status import InvalidForkchoiceState, InvalidPayloadAttributes, KnownBlock, UnknownPayload
+from trinode.engine.status import InvalidForkchoiceState, InvalidPayloadAttributes, UnknownPayload
+from trinode.jsonrpc.fields import InvalidParams, JsonFields, parse_data, parse_list, parse_quantity
+from trinode.jsonrpc.requests import Method, RpcError, take_params
+from trinode.protocol.block import KnownBlock
 from trinode.protocol.payload import PayloadEnvelope
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.fork import Fork

@@ -11,11 +11,11 @@ from typing import Any
 
 import trio
 
-from trinode.engine.api.block_object import block_object
-from trinode.engine.api.fields import InvalidParams, kind, parse_data, parse_quantity
 from trinode.engine.api.interface import Engine
-from trinode.engine.api.json_rpc import Method, take_params
-from trinode.engine.status import KnownBlock, KnownHeader
+from trinode.jsonrpc.block_object import block_object
+from trinode.jsonrpc.fields import InvalidParams, kind, parse_data, parse_quantity
+from trinode.jsonrpc.requests import Method, take_params
+from trinode.protocol.block import KnownBlock, KnownHeader
 
 
 class EthMethods:

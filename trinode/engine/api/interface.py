@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from trinode.engine.status import BuiltPayload, ForkchoiceResult, ForkchoiceState, KnownBlock, KnownHeader, PayloadStatus
+from trinode.engine.status import BuiltPayload, ForkchoiceResult, ForkchoiceState, PayloadStatus
+from trinode.protocol.block import KnownBlock, KnownHeader
 from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.types import Hash32
 

@@ -20,7 +20,7 @@ TAU_G2 = bytes.fromhex(
     "185cbfee53492714734429b7b38608e23926c911cceceac9a36851477ba4c60b087041de621000edc98edada20c1def2"
 )
 """[tau]G2 of Ethereum's KZG ceremony, compressed: the second G2 point of `trusted_setup.txt` as c-kzg-4844, eth-account and
-py-evm ship it (the file that `trinode/l1/data/SOURCE.md` names)."""
+py-evm ship it (the file that `trinode/kzg/data/SOURCE.md` names)."""
 FIELD_ELEMENTS_PER_BLOB = 4096
 BLS_MODULUS = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 _PROVEN = FIELD_ELEMENTS_PER_BLOB.to_bytes(32, "big") + BLS_MODULUS.to_bytes(32, "big")

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from trinode.engine.status import (
-    BuiltPayload,
-    ForkchoiceResult,
-    ForkchoiceState,
-    KnownBlock,
-    KnownHeader,
-    PayloadStatus,
-    Status,
-    UnknownPayload,
-)
+from trinode.engine.status import BuiltPayload, ForkchoiceResult, ForkchoiceState, PayloadStatus, Status, UnknownPayload
+from trinode.protocol.block import KnownBlock, KnownHeader
 from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.types import Hash32
 

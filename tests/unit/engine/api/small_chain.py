@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trinode.engine.status import KnownBlock
+from trinode.protocol.block import KnownBlock
 from trinode.protocol.header import header_hash
 from trinode.protocol.payload import ExecutionPayload, PayloadEnvelope, payload_header
 from trinode.protocol.transaction import encode_transaction, sign_transaction

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trinode.engine.api import codec
-from trinode.engine.api.fields import InvalidParams, parse_data, parse_quantity
 from trinode.engine.api.versions import (
     FORKCHOICE_UPDATED,
     GET_PAYLOAD,
@@ -19,6 +18,7 @@ from trinode.engine.api.versions import (
     methods_of,
 )
 from trinode.engine.status import BuiltPayload, InvalidPayloadAttributes
+from trinode.jsonrpc.fields import InvalidParams, parse_data, parse_quantity
 from trinode.protocol.payload import ExecutionPayload, PayloadAttributes, PayloadEnvelope, Withdrawal
 from trinode.rollup.fork import Fork
 from trinode.rollup.forks import rules_of

@@ -25,18 +25,19 @@ from trinode.engine.api.endpoint import (
 from trinode.engine.api.engine_methods import ClientVersion, EngineMethods
 from trinode.engine.api.eth_methods import EthMethods
 from trinode.engine.api.jwt import make_token
-from trinode.engine.api.server import EngineApi, serve_engine_api
+from trinode.engine.api.server import EngineApi
 from trinode.engine.status import (
     BuiltPayload,
     ForkchoiceResult,
     ForkchoiceState,
     InvalidForkchoiceState,
     InvalidPayloadAttributes,
-    KnownHeader,
     PayloadStatus,
     Status,
     UnknownPayload,
 )
+from trinode.jsonrpc.server import serve_app
+from trinode.protocol.block import KnownHeader
 from trinode.protocol.payload import PayloadAttributes
 
 SECRET = b"\x11" * 32
@@ -241,7 +242,7 @@ async def test_over_loopback_and_until_cancelled(capfd: pytest.CaptureFixture[st
     engine = ScriptedEngine(BLOCKS)
     async with trio.open_nursery() as nursery:
         app = app_of(engine)
-        (address,) = await nursery.start(lambda task_status: serve_engine_api(app, "127.0.0.1", 0, task_status=task_status))
+        (address,) = await nursery.start(lambda task_status: serve_app(app, "127.0.0.1", 0, task_status=task_status))
         async with EngineEndpoint(address, SECRET, SECRET_FILE, clock=lambda: NOW) as endpoint:
             client = ExternalEngine(endpoint, CONFIG)
             await client.check()
@@ -259,4 +260,4 @@ async def test_a_port_that_is_taken() -> None:
     async with listeners[0] as listener:
         port = listener.socket.getsockname()[1]
         with pytest.raises(OSError, match="in use"):
-            await serve_engine_api(app_of(ScriptedEngine(BLOCKS)), "127.0.0.1", port)
+            await serve_app(app_of(ScriptedEngine(BLOCKS)), "127.0.0.1", port)

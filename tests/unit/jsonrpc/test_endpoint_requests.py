@@ -10,8 +10,8 @@ from trio.testing import MockClock
 
 from tests.fake_endpoints import Fault, RecordedChains
 from tests.unit.l1.l1_network import network, on
-from trinode.l1.endpoint import EndpointError, NotFoundError, UnavailableError, WrongAnswerError, endpoint_name
-from trinode.l1.json_rpc import JsonRpc, MethodMissingError, RpcRefusedError
+from trinode.jsonrpc.calls import JsonRpc, MethodMissingError, RpcRefusedError
+from trinode.jsonrpc.endpoint import EndpointError, NotFoundError, UnavailableError, WrongAnswerError, endpoint_name
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from trinode.l1.endpoint import Endpoint, EndpointError, HttpStatusError, Read, TryLaterError
-from trinode.l1.rpc_json import AbsentError, JsonObject, RpcJsonError
+from trinode.jsonrpc.endpoint import Endpoint, EndpointError, HttpStatusError, Read, TryLaterError
+from trinode.jsonrpc.replies import AbsentError, JsonObject, RpcJsonError
 
 T = TypeVar("T")
 

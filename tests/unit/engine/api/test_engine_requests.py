@@ -15,10 +15,11 @@ from tests.unit.engine.api.small_chain import CONFIG, make_blocks, make_payload
 from trinode.engine.api.codec import encode_payload
 from trinode.engine.api.engine_methods import MAX_BODIES, ClientVersion, EngineMethods
 from trinode.engine.api.eth_methods import EthMethods
-from trinode.engine.api.json_rpc import MAX_BATCH, answer
 from trinode.engine.api.protocol_version import ProtocolVersion, SuperchainSignal, encode_protocol_version
+from trinode.engine.api.server import EXPLAINED
 from trinode.engine.status import InvalidForkchoiceState, InvalidPayloadAttributes, PayloadStatus, Status
 from trinode.execution.errors import UnknownFork
+from trinode.jsonrpc.requests import MAX_BATCH, answer
 from trinode.storage.errors import StoreError
 
 BLOCKS = make_blocks(5)
@@ -36,7 +37,7 @@ class Served:
 
     async def send(self, request: object) -> Any:
         body = request if isinstance(request, bytes) else msgspec.json.encode(request)
-        response = await answer(body, self.methods)
+        response = await answer(body, self.methods, explained=EXPLAINED)
         return msgspec.json.decode(response) if response else None
 
     async def call(self, method: str, *params: object) -> Any:

@@ -56,7 +56,7 @@ class _Setup:
 
 
 def _load_points() -> list[G1Point]:
-    data = resources.files("trinode.l1").joinpath("data", _SETUP_FILE).read_bytes()
+    data = resources.files("trinode.kzg").joinpath("data", _SETUP_FILE).read_bytes()
     # The digest stands in for 4,096 subgroup checks (0.4 s): these are known points or the package is damaged.
     if hashlib.sha256(data).hexdigest() != _SETUP_SHA256:
         raise KzgError(f"package data {_SETUP_FILE} is damaged: reinstall trinode")

@@ -9,9 +9,9 @@ from trio.testing import MockClock
 
 from tests.fake_endpoints import Fault, RecordedChains
 from tests.unit.l1.l1_network import network, on
-from trinode.l1.endpoint import Retries, UnavailableError
-from trinode.l1.json_rpc import JsonRpc
-from trinode.l1.pace import LONGEST_INTERVAL, Pace
+from trinode.jsonrpc.calls import JsonRpc
+from trinode.jsonrpc.endpoint import Retries, UnavailableError
+from trinode.jsonrpc.pace import LONGEST_INTERVAL, Pace
 
 
 async def test_a_refusal_halves_what_is_under_way_once(autojump_clock: MockClock) -> None:

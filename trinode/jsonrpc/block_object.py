@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trinode.engine.api.header_object import header_object
-from trinode.engine.status import KnownBlock
 from trinode.execution.recovery import recover_sender
+from trinode.jsonrpc.header_object import header_object
+from trinode.protocol.block import KnownBlock
 from trinode.protocol.deposit import DepositTransaction
 from trinode.protocol.header import Header, encode_header
 from trinode.protocol.rlp_codec import encode_bytes, encode_list

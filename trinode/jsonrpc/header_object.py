@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from trinode.engine.api.fields import InvalidParams, JsonFields
-from trinode.engine.status import KnownHeader
+from trinode.jsonrpc.fields import InvalidParams, JsonFields
+from trinode.protocol.block import KnownHeader
 from trinode.protocol.header import Header, header_hash
 from trinode.rollup.json_fields import to_hex
 

@@ -16,8 +16,8 @@ import httpx
 import msgspec
 import trio
 
-from trinode.l1.pace import Pace
-from trinode.l1.rpc_json import AbsentError, RpcJsonError
+from trinode.jsonrpc.pace import Pace
+from trinode.jsonrpc.replies import AbsentError, RpcJsonError
 
 T = TypeVar("T")
 Read = Callable[[Any], T]

@@ -11,8 +11,8 @@ import pytest
 
 from harness.recording import RecordedL1Block, RecordedL2Block, open_recording
 from tests.rpc_objects import Json, block_object, receipt_object, transaction_object
+from trinode.jsonrpc.replies import JsonObject, RpcJsonError, raw_receipt_of, raw_transaction_of
 from trinode.l1.rpc_block import read_block, read_receipts
-from trinode.l1.rpc_json import JsonObject, RpcJsonError, raw_receipt_of, raw_transaction_of
 from trinode.protocol.bloom import logs_bloom
 from trinode.protocol.header import Header
 from trinode.protocol.keccak import keccak256

@@ -1,4 +1,4 @@
-"""Requests and batches (JSON-RPC 2.0), from bytes to bytes, and the error codes (Engine API: common, "Errors").
+"""Requests and batches (JSON-RPC 2.0), from bytes to bytes, and its error codes.
 
 Whatever comes, a JSON-RPC error goes back.
 """
@@ -10,20 +10,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from trinode.engine.api.fields import InvalidParams, kind
-from trinode.execution.errors import UnknownFork
-from trinode.storage.errors import StoreError
+from trinode.jsonrpc.fields import InvalidParams, kind
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
-UNKNOWN_PAYLOAD = -38001
-INVALID_FORKCHOICE_STATE = -38002
-INVALID_PAYLOAD_ATTRIBUTES = -38003
-TOO_LARGE_REQUEST = -38004
-UNSUPPORTED_FORK = -38005
 
 MAX_BATCH = 1000
 """Requests in one batch."""
@@ -49,22 +42,25 @@ class RpcError(Exception):
         return error if self.detail is None else error | {"data": {"err": self.detail}}
 
 
-async def answer(body: bytes, methods: Mapping[str, Method]) -> bytes:
-    """The answer to a request or a batch; nothing where it has notifications alone. Requests of a batch are done in order."""
+async def answer(body: bytes, methods: Mapping[str, Method], *, explained: tuple[type[Exception], ...] = ()) -> bytes:
+    """The answer to a request or a batch; nothing where it has notifications alone. Requests of a batch are done in order.
+
+    `explained`: what else methods may raise, whose text goes into an internal error.
+    """
     try:
         request = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return msgspec.json.encode(_failed(None, RpcError(PARSE_ERROR, f"not JSON: {str(error)[:100]}")))
     if not isinstance(request, list):
-        response = await _answer_one(request, methods)
+        response = await _answer_one(request, methods, explained)
         return b"" if response is None else msgspec.json.encode(response)
     if not 0 < len(request) <= MAX_BATCH:
         return msgspec.json.encode(_failed(None, RpcError(INVALID_REQUEST, f"a batch of {len(request)} requests; 1 to {MAX_BATCH} are taken")))
-    responses = [response for each in request if (response := await _answer_one(each, methods)) is not None]
+    responses = [response for each in request if (response := await _answer_one(each, methods, explained)) is not None]
     return msgspec.json.encode(responses) if responses else b""
 
 
-async def _answer_one(request: object, methods: Mapping[str, Method]) -> dict[str, Any] | None:
+async def _answer_one(request: object, methods: Mapping[str, Method], explained: tuple[type[Exception], ...]) -> dict[str, Any] | None:
     """None for a notification, which is done, but not answered."""
     try:
         identifier = _identifier(request)
@@ -78,7 +74,7 @@ async def _answer_one(request: object, methods: Mapping[str, Method]) -> dict[st
         response = _failed(identifier, RpcError(INVALID_PARAMS, f"invalid argument: {error}"))
     except RpcError as error:
         response = _failed(identifier, error)
-    except (UnknownFork, StoreError) as error:  # the engine cannot go on, and says how to mend it
+    except explained as error:
         response = _failed(identifier, RpcError(INTERNAL_ERROR, str(error)))
     is_request = response.get("error", {}).get("code") != INVALID_REQUEST
     return None if is_request and "id" not in request else response

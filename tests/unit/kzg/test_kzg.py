@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from trinode.l1 import kzg
+from trinode.kzg import commitments as kzg
 from trinode.l1.blob_hasher import BlobHasher
 from trinode.protocol.blob import BLOB_SIZE
 
@@ -68,7 +68,7 @@ def test_sparse_blobs() -> None:
     one = (1).to_bytes(32, "big")
     first = one.ljust(BLOB_SIZE, b"\0")
     last = one.rjust(BLOB_SIZE, b"\0")
-    data = resources.files("trinode.l1").joinpath("data/kzg_lagrange_g1.bin").read_bytes()
+    data = resources.files("trinode.kzg").joinpath("data/kzg_lagrange_g1.bin").read_bytes()
     assert kzg.blob_to_commitment(first) == data[:48]
     assert kzg.blob_to_commitment(last) == data[-48:]
 
@@ -152,4 +152,4 @@ def test_package_data_is_the_ceremony_s() -> None:
     words = upstream_setup().read_text().split()
     points = [bytes.fromhex(word) for word in words[2 : 2 + 4096]]
     expected = b"".join(points[int(f"{index:012b}"[::-1], 2)] for index in range(4096))
-    assert resources.files("trinode.l1").joinpath("data/kzg_lagrange_g1.bin").read_bytes() == expected
+    assert resources.files("trinode.kzg").joinpath("data/kzg_lagrange_g1.bin").read_bytes() == expected

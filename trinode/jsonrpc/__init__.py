@@ -1,0 +1,9 @@
+"""JSON-RPC as the adapters share it: what asks (L1, engines, upstream nodes), and what answers (RPC and Engine API).
+
+    pace, endpoint, calls    one HTTP endpoint: paced, retried, named in errors; methods called on it, one by one and in batches
+    replies                  what a client reads: objects of execution clients, in consensus encoding
+    fields                   what a server reads: parameters, strictly
+    requests                 requests and batches, from bytes to bytes
+    server                   an ASGI app under hypercorn on trio
+    header_object, block_object   what a server writes
+"""

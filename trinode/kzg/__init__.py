@@ -1,0 +1,1 @@
+"""KZG commitments and blobs' versioned hashes (EIP-4844)."""
