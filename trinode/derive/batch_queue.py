@@ -5,8 +5,10 @@ Before Holocene; from it on `batch_stage`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from itertools import count
+from operator import itemgetter
 from typing import NamedTuple
 
 from trinode.derive.batch_check import (
@@ -16,6 +18,7 @@ from trinode.derive.batch_check import (
     check_span_batch,
 )
 from trinode.derive.channel_reader import Batch, ChannelReader, describe_batch
+from trinode.derive.checkpoint import MAX_WAITING, WaitingBatch
 from trinode.derive.drops import DropReason
 from trinode.derive.epochs import Epochs
 from trinode.derive.errors import CriticalError, ResetRequired
@@ -29,10 +32,11 @@ from trinode.rollup.l2_block import L2BlockRef
 
 
 class Queued(NamedTuple):
-    """A batch with the L1 block whose data completed it."""
+    """A batch, decoded and as it was read, with the L1 block whose data completed it."""
 
     batch: Batch
     inclusion: L1BlockRef
+    encoded: bytes
 
 
 class NextBatch(NamedTuple):
@@ -76,7 +80,7 @@ class BatchQueue:
                 return Signal.AGAIN
             return read
         if not isinstance(read, Signal):
-            yield from self._add(Queued(read, self._epochs.origin), parent)
+            yield from self._add(Queued(read, self._epochs.origin, self._reader.encoded), parent)
         found = yield from self._derive_next(parent, out_of_data=read is Signal.EXHAUSTED)
         if found is None:
             return Signal.EXHAUSTED if read is Signal.EXHAUSTED else Signal.AGAIN
@@ -95,6 +99,19 @@ class BatchQueue:
         for batch in self.waiting:
             self._drop(batch, DropReason.FORK_SWITCH)
         self._span.abandon("Holocene")
+
+    def state(self) -> tuple[WaitingBatch, ...] | None:
+        """What is kept, for a checkpoint; None while a span is being given, and where it is too much."""
+        if not self._span.is_empty() or len(self._due) + len(self._future) > MAX_WAITING:
+            return None
+        kept = [(order, queued, False) for order, queued in self._due] + [(order, queued, True) for _, order, queued in self._future]
+        return tuple(WaitingBatch(queued.encoded, queued.inclusion, future) for _, queued, future in sorted(kept, key=itemgetter(0)))
+
+    def resume(self, batches: Iterable[WaitingBatch]) -> None:
+        """Go on with these batches. Raises BatchDecodingError."""
+        for waiting in batches:
+            queued = Queued(self._reader.decode(waiting.encoded), waiting.inclusion, waiting.encoded)
+            self._keep(next(self._order), queued, future=waiting.future)
 
     @property
     def waiting(self) -> list[Batch]:
@@ -119,10 +136,10 @@ class BatchQueue:
             return
         if self._journal.observing and verdict.validity is not Validity.ACCEPT:
             self._journal.progressed("kept for later", Subject.BATCH, describe_batch(queued.batch), verdict.detail)
-        self._keep(next(self._order), queued, verdict)
+        self._keep(next(self._order), queued, future=verdict.validity is Validity.FUTURE)
 
-    def _keep(self, order: int, queued: Queued, verdict: Verdict) -> None:
-        if verdict.validity is Validity.FUTURE:
+    def _keep(self, order: int, queued: Queued, *, future: bool) -> None:
+        if future:
             batch = queued.batch
             heappush(self._future, (batch.timestamp if isinstance(batch, SingularBatch) else batch[0].timestamp, order, queued))
         else:
@@ -146,7 +163,7 @@ class BatchQueue:
             if verdict.validity is Validity.ACCEPT:
                 return queued.batch
             if verdict.validity is Validity.FUTURE:  # an invalid block took the head back
-                self._keep(order, queued, verdict)
+                self._keep(order, queued, future=True)
             else:
                 assert verdict.reason is not None
                 self._drop(queued.batch, verdict.reason, verdict.detail)

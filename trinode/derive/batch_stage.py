@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trinode.derive.batch_check import (
     ACCEPT,
     Validity,
@@ -11,6 +13,7 @@ from trinode.derive.batch_check import (
 )
 from trinode.derive.batch_queue import NextBatch
 from trinode.derive.channel_reader import Batch, ChannelReader, describe_batch
+from trinode.derive.checkpoint import WaitingBatch
 from trinode.derive.drops import DropReason
 from trinode.derive.epochs import Epochs
 from trinode.derive.errors import ResetRequired
@@ -32,6 +35,14 @@ class BatchStage:
         self._epochs = epochs
         self._journal = journal
         self._span = PendingSpan(config, journal)
+
+    def state(self) -> tuple[WaitingBatch, ...] | None:
+        """What is kept, for a checkpoint: nothing; None while a span is being given."""
+        return () if self._span.is_empty() else None
+
+    def resume(self, batches: Iterable[WaitingBatch]) -> None:
+        """Go on: this stage keeps no batches."""
+        assert not tuple(batches), "only the batch queue keeps batches"
 
     def flush(self) -> None:
         """Drop the rest of the current span and channel: what follows an invalid batch or block is not to be trusted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trinode.derive.checkpoint import OpenChannel
 from trinode.derive.drops import DropReason
 from trinode.derive.events import Subject
 from trinode.derive.frame_queue import frame_name
@@ -24,6 +25,18 @@ class Channel:
     def __len__(self) -> int:
         """Number of frames held."""
         return len(self._frames)
+
+    def state(self) -> OpenChannel:
+        """The channel for a checkpoint."""
+        return OpenChannel(self.id, self.open_block_number, self.size, self._end, self._highest, tuple(self._frames.values()))
+
+    @classmethod
+    def of(cls, state: OpenChannel, *, in_order: bool) -> Channel:
+        """The channel whose `state` that was."""
+        channel = cls(state.id, state.open_block_number, in_order=in_order)
+        channel.size, channel._end, channel._highest = state.size, state.end, state.highest
+        channel._frames = {frame.number: frame for frame in state.frames}
+        return channel
 
     def timed_out(self, channel_timeout: int, origin_number: int) -> bool:
         """Whether the channel may no longer be read at L1 block `origin_number` (channel_timeout in L1 blocks)."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trinode.derive.channel import Channel
+from trinode.derive.checkpoint import OpenChannel
 from trinode.derive.drops import DropReason
 from trinode.derive.events import Signal, Steps, Subject
 from trinode.derive.frame_queue import FrameQueue, frame_name
@@ -20,6 +23,15 @@ class ChannelAssembler:
         self._frames = frames
         self._journal = journal
         self._channel: Channel | None = None
+
+    def state(self) -> tuple[OpenChannel, ...]:
+        """What is open, for a checkpoint."""
+        return () if self._channel is None else (self._channel.state(),)
+
+    def resume(self, channels: Iterable[OpenChannel]) -> None:
+        """Go on with these channels: one at most."""
+        for state in channels:
+            self._channel = Channel.of(state, in_order=True)
 
     def next_channel(self) -> Steps[bytes | Signal]:
         """The data of the next complete channel."""

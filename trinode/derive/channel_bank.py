@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trinode.derive.channel import Channel
+from trinode.derive.checkpoint import OpenChannel
 from trinode.derive.drops import DropReason
 from trinode.derive.events import Signal, Steps, Subject
 from trinode.derive.frame_queue import FrameQueue, frame_name
@@ -23,6 +26,15 @@ class ChannelBank:
         self._journal = journal
         self._channels: dict[bytes, Channel] = {}  # a dict keeps the order of insertion: the queue of the specification
         self._size = 0  # of all channels
+
+    def state(self) -> tuple[OpenChannel, ...]:
+        """What is open, for a checkpoint."""
+        return tuple(channel.state() for channel in self._channels.values())
+
+    def resume(self, channels: Iterable[OpenChannel]) -> None:
+        """Go on with these channels."""
+        self._channels = {state.id: Channel.of(state, in_order=False) for state in channels}
+        self._size = sum(channel.size for channel in self._channels.values())
 
     def next_channel(self) -> Steps[bytes | Signal]:
         """The data of the next channel that may be read."""

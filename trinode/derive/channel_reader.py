@@ -36,6 +36,7 @@ class ChannelReader:
         self._batches: Iterator[bytes] | None = None
         self._read = 0
         self.channels = channels
+        self.encoded = b""  # the batch that was given last, with its type byte
 
     def flush(self) -> None:
         """Drop the rest of the current channel."""
@@ -69,7 +70,7 @@ class ChannelReader:
     def _decode(self, data: bytes, *, span_batches: bool) -> Batch | Signal:
         name = f"batch {self._read - 1} of its channel"
         try:
-            batch = self._decode_typed(data)
+            batch = self.decode(data)
         except SpanTransactionError as error:
             self._journal.dropped(DropReason.BAD_SPAN_TRANSACTION, Subject.BATCH, name, str(error))
             return Signal.AGAIN
@@ -77,6 +78,7 @@ class ChannelReader:
             self._batches = None
             self._journal.dropped(DropReason.BAD_BATCH, Subject.BATCH, name, str(error))
             return Signal.AGAIN
+        self.encoded = data
         # The L1 inclusion time decides here whether spans count; the batch checks ask again, of their first L1 origin's time.
         if isinstance(batch, SpanBatch) and not span_batches:
             self._journal.dropped(DropReason.SPAN_BATCH_BEFORE_DELTA, Subject.BATCH, describe_batch(batch))
@@ -85,7 +87,8 @@ class ChannelReader:
             self._journal.progressed("read", Subject.BATCH, describe_batch(batch))
         return batch
 
-    def _decode_typed(self, data: bytes) -> Batch:
+    def decode(self, data: bytes) -> Batch:
+        """The batch with its type byte in front. Raises BatchDecodingError."""
         if data[:1] == bytes([SINGULAR_BATCH_TYPE]):
             return decode_singular_batch(data[1:])
         if data[:1] != bytes([SPAN_BATCH_TYPE]):

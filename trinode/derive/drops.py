@@ -74,3 +74,8 @@ class DropReason(Enum):
 
     # Execution
     BLOCK_INVALID = "the engine refused the block"
+
+    @property
+    def is_repetition(self) -> bool:
+        """Whether the batch is only about blocks that are safe already, as after a reset, when L1 is read again."""
+        return self in (DropReason.ORIGIN_BEHIND, DropReason.PAST, DropReason.NO_NEW_BLOCKS)

@@ -5,6 +5,8 @@ Common to the batch queue and to Holocene's batch stage (specification: derivati
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trinode.derive.l1_traversal import L1Traversal
 from trinode.protocol.batch import SingularBatch
 from trinode.protocol.block import L1BlockRef
@@ -25,6 +27,11 @@ class Epochs:
         """Start again at `base`."""
         self.origin = base
         self.l1_blocks = [base]
+
+    def resume(self, origin: L1BlockRef, l1_blocks: Iterable[L1BlockRef]) -> None:
+        """Go on with these `l1_blocks` after `origin` was taken over."""
+        self.origin = origin
+        self.l1_blocks = list(l1_blocks)
 
     def behind(self, parent: L2BlockRef) -> bool:
         """Whether the L1 block being read is older than the parent's L1 origin."""

@@ -106,6 +106,22 @@ class HeadsFound:
     l1_base: BlockId
 
 
+@dataclass(frozen=True, slots=True)
+class CheckpointUsed:
+    """A reset goes on at a checkpoint: the data of L1 block `origin` and before is used up, and `safe` came of it."""
+
+    origin: BlockId
+    safe: BlockId
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointIgnored:
+    """A reset cannot use the checkpoint at L1 block `origin`; `reason` is one line for people."""
+
+    origin: BlockId
+    reason: str
+
+
 class Subject(Enum):
     """What a notice is about."""
 
@@ -148,7 +164,7 @@ class ConfigProblem:
 
 
 Request: TypeAlias = NeedL1Block | NeedL1BlockByHash | NeedBlobs | NeedL2Block | NeedL2BlockByNumber | DerivedAttributes
-Notice: TypeAlias = Idle | HeadsFound | Dropped | Progressed | ConfigProblem
+Notice: TypeAlias = Idle | HeadsFound | CheckpointUsed | CheckpointIgnored | Dropped | Progressed | ConfigProblem
 Event: TypeAlias = Request | Notice
 Answer: TypeAlias = L1Block | L2Block | tuple[bytes, ...] | PayloadInvalid | None
 

@@ -28,12 +28,22 @@ class L1Traversal:
     def reset(self, base: L1Block, system_config: SystemConfig) -> None:
         """Stand at `base` again, its data unread."""
         self.system_config = system_config
-        self._stand_at(base)
+        self._stand_at(base.ref, base)
 
-    def _stand_at(self, block: L1Block) -> None:
-        self.origin = block.ref
-        self._unread = block
-        self._journal.origin = block.id
+    def resume(self, origin: L1BlockRef, system_config: SystemConfig) -> None:
+        """Stand at `origin` with its data used up."""
+        self.system_config = system_config
+        self._stand_at(origin, None)
+
+    def _stand_at(self, origin: L1BlockRef, unread: L1Block | None) -> None:
+        self.origin = origin
+        self._unread = unread
+        self._journal.origin = origin.id
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the data of the current L1 block has been taken for the last time."""
+        return self._unread is None
 
     def take_block(self) -> L1Block | None:
         """The current L1 block, once."""
@@ -58,5 +68,5 @@ class L1Traversal:
                 self.system_config, receipts, self._config, l1_inclusion_timestamp=block.header.timestamp
             )
             self._journal.notices += [ConfigProblem(block.id, problem) for problem in problems]
-        self._stand_at(block)
+        self._stand_at(block.ref, block)
         return True

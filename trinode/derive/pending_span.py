@@ -28,6 +28,10 @@ class PendingSpan:
     def __len__(self) -> int:
         return len(self._span) - self._next if self._span is not None else 0
 
+    def is_empty(self) -> bool:
+        """Whether there is no span."""
+        return self._span is None
+
     def start(self, span: SpanBatch, l1_blocks: Sequence[L1BlockRef], safe_head: L2BlockRef) -> bool:
         """Take a span whose checks found it to have blocks after `safe_head` and its last L1 origin among `l1_blocks`.
 

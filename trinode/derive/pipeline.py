@@ -7,6 +7,7 @@ control flows the other way: each stage pulls from the one before.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trinode.derive.attributes import AttributesBuilder
@@ -15,11 +16,14 @@ from trinode.derive.batch_stage import BatchStage
 from trinode.derive.channel_assembler import ChannelAssembler
 from trinode.derive.channel_bank import ChannelBank
 from trinode.derive.channel_reader import ChannelReader
+from trinode.derive.checkpoint import MAX_BUFFERED_BYTES, Checkpoint, Resumed, resume
 from trinode.derive.engine_queue import EngineQueue
 from trinode.derive.epochs import Epochs
 from trinode.derive.errors import ResetRequired, UnsupportedChain
 from trinode.derive.events import (
     Answer,
+    CheckpointIgnored,
+    CheckpointUsed,
     DerivedAttributes,
     Event,
     HeadsFound,
@@ -54,6 +58,14 @@ class PipelineStatus:
     safe: L2BlockRef
 
 
+def check_derivable(config: RollupConfig) -> None:
+    """Raises UnsupportedChain where the chain's data is not on L1, or a fork is scheduled whose rules are not known here."""
+    if config.alt_da is not None:
+        raise UnsupportedChain(f"the data of chain {config.l2_chain_id} is not on L1 but on {config.alt_da.commitment_type} (alt-DA)")
+    if Fork.LAGOON in config.fork_times:
+        raise UnsupportedChain(f"chain {config.l2_chain_id} schedules Lagoon, whose rules this version does not know: it ends with Karst")
+
+
 class Pipeline:
     """Derives payload attributes for one chain.
 
@@ -62,11 +74,8 @@ class Pipeline:
     """
 
     def __init__(self, config: RollupConfig, l1_chain_config: L1ChainConfig, *, observe: bool = False) -> None:
-        """Raises UnsupportedChain where the chain's data is not on L1, or a fork is scheduled whose rules are not known here."""
-        if config.alt_da is not None:
-            raise UnsupportedChain(f"the data of chain {config.l2_chain_id} is not on L1 but on {config.alt_da.commitment_type} (alt-DA)")
-        if Fork.LAGOON in config.fork_times:
-            raise UnsupportedChain(f"chain {config.l2_chain_id} schedules Lagoon, whose rules this version does not know: it ends with Karst")
+        """Raises UnsupportedChain as `check_derivable` does."""
+        check_derivable(config)
         self._config = config
         self._l1_chain_config = l1_chain_config
         self._journal = Journal(observe)
@@ -74,11 +83,15 @@ class Pipeline:
         self._asked: Request | None = None
         self._answer: Answer = None
         self._pending: deque[Event] = deque()
+        self._checkpoint: Checkpoint | None = None
         self.status: PipelineStatus | None = None
 
-    def reset(self, heads: L2Heads) -> None:
-        """Forget everything buffered and start again from the engine's heads, as far back as L1 demands."""
-        self._steps = self._run(heads)
+    def reset(self, heads: L2Heads, checkpoints: Iterable[Checkpoint] = ()) -> None:
+        """Forget everything buffered and start again: at the first of the checkpoints that holds (newest first), else from the engine's
+        heads, as far back as L1 demands.
+        """
+        self._steps = self._run(heads, tuple(checkpoints))
+        self._checkpoint = None
         self._asked, self._answer = None, None
         self._journal.notices.clear()
         self._pending.clear()
@@ -104,6 +117,14 @@ class Pipeline:
         self._pending.append(event)
         return self._hand_out()
 
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint; None where there has not been one since the last reset.
+
+        There is a new one whenever an L1 block is used up. Keep it only after the engine has kept the blocks: one that says more than the
+        engine has is of no use.
+        """
+        return self._checkpoint
+
     def _hand_out(self) -> Event:
         event = self._pending.popleft()
         if isinstance(event, Request):
@@ -117,19 +138,15 @@ class Pipeline:
 
     # ---- the loop ----
 
-    def _run(self, heads: L2Heads) -> Steps[None]:
-        found = yield from find_heads(self._config, heads)
-        safe = yield from l2_block(found.safe.hash)
-        if safe is None:
-            raise ResetRequired(f"the engine lost its safe block {found.safe.number}")
-        base = yield from find_l1_base(self._config, safe)
-        l1_base = yield from l1_block_by_hash(base.ref.l1_origin)
-        yield HeadsFound(found.unsafe, found.safe, found.finalized, l1_base.id)
-        stages = _Stages(self._config, self._l1_chain_config, self._journal, l1_base, base.system_config, safe)
+    def _run(self, heads: L2Heads, checkpoints: tuple[Checkpoint, ...]) -> Steps[None]:
+        stages = (yield from self._resume(heads, checkpoints)) or (yield from self._begin(heads))
         while True:
             self.status = PipelineStatus(stages.traversal.origin, stages.engine.pending_safe.ref, stages.engine.safe.ref)
             worked = yield from stages.step()
             if not worked:
+                checkpoint = stages.checkpoint()
+                if checkpoint is not None and checkpoint != self._checkpoint:
+                    self._checkpoint = checkpoint
                 advanced = yield from stages.advance_l1()
                 if not advanced:
                     yield Idle(stages.traversal.origin.number + 1)
@@ -137,34 +154,83 @@ class Pipeline:
                 # The driver gets its turn, however much data one L1 block holds; `next_event` hands out the earlier notices first.
                 yield self._journal.notices.pop()
 
+    def _resume(self, heads: L2Heads, checkpoints: tuple[Checkpoint, ...]) -> Steps[_Stages | None]:
+        for checkpoint in checkpoints:
+            outcome = yield from resume(self._config, heads, checkpoint)
+            if isinstance(outcome, Resumed):
+                found = outcome.heads
+                yield CheckpointUsed(checkpoint.origin.id, checkpoint.safe.id)
+                yield HeadsFound(found.unsafe, found.safe, found.finalized, checkpoint.origin.id)
+                self._checkpoint = checkpoint
+                stages = self._stages(strict=checkpoint.strict, safe=outcome.safe)
+                stages.resume(checkpoint)
+                return stages
+            yield CheckpointIgnored(checkpoint.origin.id, outcome)
+        return None
+
+    def _begin(self, heads: L2Heads) -> Steps[_Stages]:
+        found = yield from find_heads(self._config, heads)
+        safe = yield from l2_block(found.safe.hash)
+        if safe is None:
+            raise ResetRequired(f"the engine lost its safe block {found.safe.number}")
+        base = yield from find_l1_base(self._config, safe)
+        l1_base = yield from l1_block_by_hash(base.ref.l1_origin)
+        yield HeadsFound(found.unsafe, found.safe, found.finalized, l1_base.id)
+        strict = self._config.rules(l1_inclusion_timestamp=l1_base.header.timestamp).strict_ordering
+        stages = self._stages(strict=strict, safe=safe)
+        stages.reset(l1_base, base.system_config)
+        return stages
+
+    def _stages(self, *, strict: bool, safe: L2Block) -> _Stages:
+        return _Stages(self._config, self._l1_chain_config, self._journal, safe, strict=strict)
+
 
 class _Stages:
-    """One wiring of the stages, made anew at each reset."""
+    """One wiring of the stages, made anew at each reset; `reset` or `resume` comes first. `strict`: those of Holocene."""
 
     def __init__(
-        self,
-        config: RollupConfig,
-        l1_chain_config: L1ChainConfig,
-        journal: Journal,
-        base: L1Block,
-        system_config: SystemConfig,
-        safe: L2Block,
+        self, config: RollupConfig, l1_chain_config: L1ChainConfig, journal: Journal, safe: L2Block, *, strict: bool
     ) -> None:
         self._config = config
         self._journal = journal
         self.traversal = L1Traversal(config, journal)
-        self.traversal.reset(base, system_config)
         self.retrieval = L1Retrieval(config, self.traversal, journal)
-        self.retrieval.reset(base, system_config.batcher_address)
         self.frames = FrameQueue(config, self.traversal, self.retrieval, journal)
-        holocene = config.rules(l1_inclusion_timestamp=base.header.timestamp).strict_ordering
-        channels = (ChannelAssembler if holocene else ChannelBank)(config, self.traversal, self.frames, journal)
+        channels = (ChannelAssembler if strict else ChannelBank)(config, self.traversal, self.frames, journal)
         self.reader = ChannelReader(config, self.traversal, channels, journal)
         self.epochs = Epochs(config, self.traversal)
-        self.epochs.reset(base.ref)
-        self.batches: BatchQueue | BatchStage = (BatchStage if holocene else BatchQueue)(config, self.reader, self.epochs, journal)
+        self.batches: BatchQueue | BatchStage = (BatchStage if strict else BatchQueue)(config, self.reader, self.epochs, journal)
         self.builder = AttributesBuilder(config, l1_chain_config, journal)
         self.engine = EngineQueue(config, safe, journal)
+
+    def reset(self, base: L1Block, system_config: SystemConfig) -> None:
+        """Read from `base` on, with nothing buffered."""
+        self.traversal.reset(base, system_config)
+        self.retrieval.reset(base, system_config.batcher_address)
+        self.epochs.reset(base.ref)
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Stand where the checkpoint was made."""
+        self.traversal.resume(checkpoint.origin, checkpoint.system_config)
+        self.epochs.resume(checkpoint.origin, checkpoint.l1_blocks)
+        self.reader.channels.resume(checkpoint.channels)
+        self.batches.resume(checkpoint.batches)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The state now that `step` found the current L1 block used up; None where a block is half made of it, or where it is too large."""
+        safe, batches = self.engine.safe.ref, self.batches.state()
+        if batches is None or not self.traversal.is_read or self.engine.pending_safe.ref != safe:
+            return None
+        checkpoint = Checkpoint(
+            origin=self.traversal.origin,
+            system_config=self.traversal.system_config,
+            safe=safe,
+            l1_blocks=tuple(self.epochs.l1_blocks),
+            strict=isinstance(self.batches, BatchStage),
+            channels=self.reader.channels.state(),
+            batches=batches,
+        )
+        return checkpoint if checkpoint.buffered_bytes <= MAX_BUFFERED_BYTES else None
 
     def step(self) -> Steps[bool]:
         """Derive at most one block; False when the current L1 block holds nothing more."""

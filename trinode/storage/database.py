@@ -25,6 +25,7 @@ _WRITE_BUFFER_BYTES = 16 << 20
 _TABLE_BYTES = 32 << 20  # few files: a store of 100 GB stays far below the limit of open files
 _OPEN_FILES = 256
 _BULK_BYTES = 4 << 20
+_DISK = "Make room on the disk or mend it, and start again."
 _BLOOM_BITS = 10  # most reads of keys that are not there end without a look at the disk
 
 
@@ -91,7 +92,7 @@ class Batch:
         try:
             self._batch.write()
         except (plyvel.Error, RuntimeError) as error:
-            raise StoreError(f"the store cannot be written to, and is as it was before: {error}") from error
+            raise StoreError(f"the store cannot be written to, and is as it was before: {_text(error)}. {_DISK}") from error
 
 
 class BulkWriter:
@@ -180,14 +181,20 @@ def is_database_file(path: Path) -> bool:
 
 def _unreadable(error: Exception) -> Exception:
     if isinstance(error, plyvel.Error):
-        return CorruptStore(f"the store cannot be read: {error}. Check the disk; restore the folder, or remove it and import a snapshot.")
+        return CorruptStore(f"the store cannot be read: {_text(error)}. Check the disk; restore the folder, or remove it and import a snapshot.")
     return MissingState(f"the store is closed: {error}")
 
 
 def _unusable(path: Path, error: Exception) -> StoreError:
-    text = str(error)
+    text = _text(error)
     if "LOCK" in text:
         return StoreLocked(f"{path}: another process has this store open. End it, or use another folder. ({text})")
     if isinstance(error, plyvel.CorruptionError) or "No such file" in text or "does not exist" in text:
         return CorruptStore(f"{path}: the store is damaged. Restore the folder, or remove it and import a snapshot. ({text})")
-    return StoreError(f"{path}: the store cannot be opened. ({text})")
+    return StoreError(f"{path}: the store cannot be opened. {_DISK} ({text})")
+
+
+def _text(error: Exception) -> str:
+    """What LevelDB says, which comes as bytes."""
+    said = error.args[0] if error.args else ""
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
