@@ -1,9 +1,10 @@
 """JSON-RPC as the adapters share it: what asks (L1, engines, upstream nodes), and what answers (RPC and Engine API).
 
+    http                     one exchange, bounded and cancellable
     pace, endpoint, calls    one HTTP endpoint: paced, retried, named in errors; methods called on it, one by one and in batches
     replies                  what a client reads: objects of execution clients, in consensus encoding
     fields                   what a server reads: parameters, strictly
     requests                 requests and batches, from bytes to bytes
-    server                   an ASGI app under hypercorn on trio
+    connections, server      an ASGI app under hypercorn on trio, whose clients may be slow, silent or gone
     header_object, block_object   what a server writes
 """

@@ -21,7 +21,7 @@ _UNKNOWN_BLOCK = -39001
 _MISSING_WORDS = ("not found", "not available", "not supported", "unsupported", "not allowed", "not whitelisted", "does not exist", "disabled")
 _LIMIT_WORDS = ("rate limit", "too many requests", "limit exceeded", "capacity", "throttle")
 _ABSENT_WORDS = ("header not found", "unknown block", "block not found")
-_BATCH = 20
+BATCH = 20
 
 
 class MethodMissingError(EndpointError):
@@ -29,7 +29,12 @@ class MethodMissingError(EndpointError):
 
 
 class RpcRefusedError(EndpointError):
-    """The endpoint answered with a JSON-RPC error."""
+    """The endpoint answered with a JSON-RPC error: `code`, and `reason` in its own words."""
+
+    def __init__(self, endpoint: str, method: str, code: int, reason: str) -> None:
+        super().__init__(endpoint, method, "", f"error {code}: {reason}")
+        self.code = code
+        self.reason = reason
 
 
 class _ErrorReplyError(Exception):
@@ -59,10 +64,11 @@ class _BatchRefusedError(Exception):
 
 
 class JsonRpc:
-    """Calls methods. `read` turns a result into a value; what it refuses (RpcJsonError) is asked for again."""
+    """Calls methods. `read` turns a result into a value; what it refuses (RpcJsonError) is asked for again. `batch`: calls in one request."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, batch: int = BATCH) -> None:
         self.endpoint = endpoint
+        self._most = batch
         self._next_id = 0
         self._takes_batches = True
 
@@ -94,13 +100,13 @@ class JsonRpc:
             raise self._refusal_in_status(method, request["id"], error) from error
 
     async def batch(self, method: str, params: Sequence[list[Any]], read: Read[T]) -> list[T]:
-        """Many calls of one method, `_BATCH` in one request; the results in the order of `params`.
+        """Many calls of one method, several in one request; the results in the order of `params`.
 
         An endpoint that refuses batches is asked one by one. Raises as `call` does.
         """
         results: list[T] = []
-        for start in range(0, len(params), _BATCH):
-            part = params[start : start + _BATCH]
+        for start in range(0, len(params), self._most):
+            part = params[start : start + self._most]
             if self._takes_batches:
                 try:
                     results += await self._batch(method, part, read)
@@ -127,8 +133,9 @@ class JsonRpc:
             raise self._refusal(method, error) from error
 
     def _refusal(self, method: str, error: _ErrorReplyError) -> EndpointError:
-        kind = MethodMissingError if error.method_missing else RpcRefusedError
-        return kind(self.name, method, "", f"error {error.code}: {error.message}")
+        if error.method_missing:
+            return MethodMissingError(self.name, method, "", f"error {error.code}: {error.message}")
+        return RpcRefusedError(self.name, method, error.code, error.message)
 
     def _refusal_in_status(self, method: str, request_id: int, error: HttpStatusError) -> EndpointError:
         try:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
 import trio
 
+from trinode.jsonrpc.http import ReplyTooLarge, endpoint_name, exchange, verification
 from trinode.jsonrpc.pace import Pace
 from trinode.jsonrpc.replies import AbsentError, RpcJsonError
 
@@ -90,16 +87,11 @@ class Retries:
         return min(self.first_delay * 2.0 ** (attempt - 1), self.longest_delay)
 
 
-def endpoint_name(role: str, url: str) -> str:
-    """What stands for an endpoint in errors: without path, query and user, which is where keys are."""
-    parts = urlsplit(url)
-    return f"{role} {parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
-
-
 class Endpoint:
     """Sends requests at its `pace`, at most `concurrency` of them under way. `role` and the host make its name in errors.
 
-    The URL's path and query stay out of errors: that is where providers put keys.
+    The URL's path and query stay out of errors: that is where providers put keys. `rate`: requests a second at most, 0 for no limit.
+    `headers` go with each request. `transport` replaces the network, as for an app in this process.
     """
 
     def __init__(
@@ -111,16 +103,17 @@ class Endpoint:
         timeout: float,
         retries: Retries | None = None,
         max_reply_bytes: int = 256 << 20,
+        rate: float = 0.0,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.name = endpoint_name(role, url)
         self.url = url.rstrip("/")
         self.retries = retries or Retries()
         self._max_reply_bytes = max_reply_bytes
-        self.pace = Pace(concurrency)
-        # Certificates take 0.1 s to load: once, and only for https (redirects are not followed).
-        verify = _tls_context() if url.startswith("https:") else False
+        self.pace = Pace(concurrency, rate)
         limits = httpx.Limits(max_connections=concurrency)
-        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, verify=verify)
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, verify=verification(url), headers=headers, transport=transport)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -175,65 +168,24 @@ class Endpoint:
         return result
 
     async def _send(self, method: str, verb: str, url: str, body: bytes) -> bytes:
-        headers = {"content-type": "application/json", "content-length": str(len(body))} if body else {}
+        headers = {"content-type": "application/json"} if body else {}
         try:
-            request = self._client.build_request(verb, url, headers=headers)
-            request.stream = _Body(body)
-            response = await self._client.send(request, stream=True)
-            try:
-                content = await self._read(response, method)
-            finally:
-                with trio.move_on_after(1, shield=True):
-                    await response.aclose()
+            reply = await exchange(self._client, verb, url, headers, body, most=self._max_reply_bytes)
+        except ReplyTooLarge as error:
+            raise EndpointError(self.name, method, "", str(error)) from error
         except httpx.TimeoutException as error:
             raise TryLaterError("no answer in time") from error
         except httpx.TransportError as error:
             raise TryLaterError(f"no connection ({error})" if str(error) else "no connection") from error
         except (httpx.InvalidURL, httpx.HTTPError) as error:
             raise EndpointError(self.name, method, "", str(error)) from error
-        if response.status_code in _RETRIED_STATUSES:
-            after = _seconds(response.headers.get("retry-after"))
-            limit = response.status_code == 429 or after is not None
-            raise TryLaterError(f"HTTP {response.status_code}", after, limit=limit)
-        if not response.is_success:
-            raise HttpStatusError(self.name, method, response.status_code, content)
-        return content
-
-    async def _read(self, response: httpx.Response, method: str) -> bytes:
-        content = bytearray()
-        too_large = False
-        # httpx reads through generators within generators, all of which only a cancellation from the innermost ends properly.
-        with trio.CancelScope() as scope:
-            async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as chunks:
-                async for chunk in chunks:
-                    too_large = too_large or len(content) + len(chunk) > self._max_reply_bytes
-                    if too_large:
-                        scope.cancel()
-                    else:
-                        content += chunk
-        if too_large:
-            raise EndpointError(self.name, method, "", f"a reply of more than {self._max_reply_bytes} bytes")
-        return bytes(content)
-
-
-class _Body(httpx.AsyncByteStream):
-    """A request's body. httpx's own is an async generator, which a cancelled request leaves to the garbage collector."""
-
-    def __init__(self, body: bytes) -> None:
-        self._chunks = [body] if body else []
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._chunks:
-            raise StopAsyncIteration
-        return self._chunks.pop()
-
-
-@cache
-def _tls_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+        if reply.status in _RETRIED_STATUSES:
+            after = _seconds(reply.headers.get("retry-after"))
+            limit = reply.status == 429 or after is not None
+            raise TryLaterError(f"HTTP {reply.status}", after, limit=limit)
+        if not 200 <= reply.status < 300:
+            raise HttpStatusError(self.name, method, reply.status, reply.content)
+        return reply.content
 
 
 def _parse(content: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""How fast an endpoint may be asked: learned from its refusals (HTTP 429 and what says the same), not from a setting.
+"""How fast an endpoint may be asked: learned from its refusals (HTTP 429 and what says the same), under a limit if there is one.
 
 Requests under way: halved at a refusal, one more after as many answers as are allowed (as TCP's window). Requests a second: no
 limit until a refusal, then half of what was sent in the second before it, from which every answer lets it rise.
@@ -20,10 +20,11 @@ _FASTER = 0.85
 
 
 class Pace:
-    """Turns for requests to one endpoint, at most `most` at a time."""
+    """Turns for requests to one endpoint, at most `most` at a time. `rate`: at most so many a second, whatever it takes; 0: no limit."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, rate: float = 0.0) -> None:
         self._most = most
+        self._least_interval = 1 / rate if rate else 0.0
         self._allowed = float(most)
         self._limiter = trio.CapacityLimiter(most)
         self._interval = 0.0  # seconds between two beginnings
@@ -39,7 +40,7 @@ class Pace:
     @property
     def interval(self) -> float:
         """Seconds from the beginning of one request to the next."""
-        return self._interval
+        return max(self._interval, self._least_interval)
 
     @property
     def busy(self) -> bool:
@@ -53,7 +54,7 @@ class Pace:
             while (wait := self._not_before - trio.current_time()) > 0:
                 await trio.sleep(wait)
             begun = trio.current_time()
-            self._not_before = begun + self._interval
+            self._not_before = begun + self.interval
             self._forget(begun)
             self._begun.append(begun)
             yield begun

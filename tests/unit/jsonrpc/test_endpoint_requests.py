@@ -11,12 +11,14 @@ from trio.testing import MockClock
 from tests.fake_endpoints import Fault, RecordedChains
 from tests.unit.l1.l1_network import network, on
 from trinode.jsonrpc.calls import JsonRpc, MethodMissingError, RpcRefusedError
-from trinode.jsonrpc.endpoint import EndpointError, NotFoundError, UnavailableError, WrongAnswerError, endpoint_name
+from trinode.jsonrpc.endpoint import EndpointError, NotFoundError, UnavailableError, WrongAnswerError
+from trinode.jsonrpc.http import endpoint_name
 
 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
     [("7", 7, 7), (formatdate(time.time() + 3600, usegmt=True), 3000, 3600), ("Thu, 01 Jan 1970 00:00:00 GMT", 0, 0), ("soon", None, None)],
+    ids=["seconds", "in an hour", "past", "neither"],
 )
 async def test_retry_after(
     chains: RecordedChains, autojump_clock: MockClock, header: str, low: float | None, high: float | None
