@@ -79,7 +79,14 @@ def blob_to_commitment(blob: bytes) -> bytes:
     """
     if len(blob) != BLOB_SIZE:
         raise KzgError(f"a blob has {BLOB_SIZE} bytes, not {len(blob)}")
-    elements = [blob[at : at + 32] for at in range(0, BLOB_SIZE, 32)]
+    return commit_to_values([blob[at : at + 32] for at in range(0, BLOB_SIZE, 32)])
+
+
+def commit_to_values(elements: Sequence[bytes]) -> bytes:
+    """The commitment to the polynomial with these 4,096 values (32 bytes each) at the roots of unity, in a blob's order.
+
+    Raises `KzgError` if one is not below the BLS modulus.
+    """
     used = [index for index, element in enumerate(elements) if element != _ZERO_ELEMENT]
     if not used:
         return G1Point.identity().to_compressed_bytes()
