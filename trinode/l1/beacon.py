@@ -6,7 +6,8 @@ A node drops blobs after some 18 days (`MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS`),
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -18,6 +19,9 @@ from trinode.l1.blob_hasher import BlobHasher
 from trinode.l1.pool import AllFailedError, EndpointPool, Notice
 from trinode.protocol.blob import BLOB_SIZE
 from trinode.protocol.types import Hash32
+
+_NO_BLOB: Hash32 = b""
+"""Stands for the versioned hash of bytes that have none."""
 
 
 class BlobsMissingError(EndpointError):
@@ -41,6 +45,7 @@ class Beacon:
         notice: Notice | None = None,
     ) -> None:
         self._pool = EndpointPool([_BeaconNode(endpoint, hasher) for endpoint in endpoints], rounds=rounds or Retries(1), notice=notice)
+        self._notice = notice
         self._seconds_per_slot = seconds_per_slot
         self._genesis_time: int | None = None
         self._clock_lock = trio.Lock()
@@ -62,8 +67,11 @@ class Beacon:
         except AllFailedError as error:
             if not error.not_found:
                 raise
-            remedy = "pruned? then add a blob archiver to the beacon endpoints"
-            raise BlobsMissingError(error.endpoint, error.method, error.field, f"{error.message} ({remedy})") from error
+            remedy = "pruned? then add a blob archiver to the beacon endpoints, with l1.beacon-fallbacks"
+            missing = BlobsMissingError(error.endpoint, error.method, error.field, f"{error.message} ({remedy})")
+            if self._notice is not None:
+                self._notice(missing)  # the pool does not: to have nothing is no failure of an endpoint
+            raise missing from error
         return {name: found[name] for name in hashes}
 
     async def _slot(self, timestamp: int) -> int:
@@ -89,30 +97,34 @@ class _BeaconNode:
 
     async def blobs(self, slot: int, hashes: Sequence[Hash32], partly: dict[Hash32, bytes]) -> dict[Hash32, bytes]:
         """All of these blobs; raises EndpointError, after it put those that it has into `partly`."""
+        newer: dict[Hash32, bytes] = {}
         if self._has_blobs_route:
             query = "&".join(f"versioned_hashes=0x{name.hex()}" for name in hashes)
-            try:
-                found = await self._fetch(f"blobs/{slot}", "?" + query, _read_blobs)
-            except HttpStatusError:
-                found = {}
-            partly.update({name: found[name] for name in hashes if name in found})
+            with suppress(HttpStatusError):
+                newer = await self._fetch(f"blobs/{slot}", "?" + query, _read_blobs)
+            partly.update({name: newer[name] for name in hashes if name in newer})
             if all(name in partly for name in hashes):
                 return partly
         method = f"blob_sidecars/{slot}"
         try:
             found = await self._fetch(method, "", _read_sidecars)
         except HttpStatusError as error:
+            self._refuse_others(f"blobs/{slot}", newer, hashes)
             message = f"{error.message}, and blobs/{slot} has not all blobs either"
             raise NotFoundError(self.endpoint.name, method, "", message) from error
         partly.update({name: found[name] for name in hashes if name in found})
-        for name in hashes:
-            if name not in partly:
-                # Blobs, but not those that L1 names: the node lies or follows another chain.
-                kind = WrongAnswerError if found and not any(other in found for other in hashes) else NotFoundError
-                raise kind(self.endpoint.name, method, "data", f"{len(found)} blobs, none has versioned hash 0x{name.hex()}")
+        missing = next((name for name in hashes if name not in partly), None)
+        if missing is not None:
+            self._refuse_others(method, found, hashes)
+            raise NotFoundError(self.endpoint.name, method, "data", _none_has(missing, found))
         # The sidecars have what the newer route had not: it is missing, and need not be asked first again.
         self._has_blobs_route = False
         return partly
+
+    def _refuse_others(self, method: str, found: Mapping[Hash32, bytes], hashes: Sequence[Hash32]) -> None:
+        """Blobs, but not those that L1 names: the node lies or follows another chain. Raises WrongAnswerError."""
+        if found and not any(name in found for name in hashes):
+            raise WrongAnswerError(self.endpoint.name, method, "data", _none_has(hashes[0], found))
 
     async def _fetch(self, method: str, query: str, read: Read[list[bytes]]) -> dict[Hash32, bytes]:
         blobs = await self.endpoint.get(f"/eth/v1/beacon/{method}{query}", method, read)
@@ -125,8 +137,12 @@ class _BeaconNode:
             try:
                 found[future.result()] = blob
             except KzgError:
-                continue  # no blob at all; if it was a wanted one, that is missing
+                found[_NO_BLOB] = blob  # no blob at all; if it was a wanted one, that is missing
         return found
+
+
+def _none_has(name: Hash32, found: Mapping[Hash32, bytes]) -> str:
+    return f"{len(found)} blobs, none has versioned hash 0x{name.hex()}"
 
 
 async def _genesis_time(node: _BeaconNode) -> int:

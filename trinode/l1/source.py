@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import trio
 
-from trinode.jsonrpc.calls import JsonRpc
+from trinode.jsonrpc.calls import BATCH, JsonRpc
 from trinode.jsonrpc.endpoint import Endpoint, EndpointError, Retries, UnavailableError, WrongAnswerError
 from trinode.jsonrpc.replies import JsonObject
 from trinode.l1.beacon import Beacon, BlobsMissingError
@@ -25,6 +25,8 @@ from trinode.protocol.block import L1Block, L1BlockRef
 from trinode.protocol.bloom import bloom_may_contain
 from trinode.protocol.types import Address, BlockId, Hash32
 
+_PATIENCE = 5.0
+"""Seconds without an answer after which another endpoint is asked too."""
 _BLOCK_OVERHEAD = 1500
 """Bytes of a header and its fields in memory, about."""
 
@@ -38,9 +40,9 @@ class WrongChainError(WrongAnswerError):
 class L1Node:
     """One execution endpoint: JSON-RPC, and which receipts methods it has."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, batch: int = BATCH) -> None:
         self.endpoint = endpoint
-        self.rpc = JsonRpc(endpoint)
+        self.rpc = JsonRpc(endpoint, batch=batch)
         self._receipts = ReceiptsReader(self.rpc)
 
     async def header(self, name: int | Hash32 | str) -> RpcHeader:
@@ -73,7 +75,8 @@ class L1Source:
 
     `endpoints`: in the order of preference, each with Retries of one attempt: here another endpoint is the second attempt. `contracts`:
     receipts are had where a header's bloom may contain a log of these. `rounds`: how often all endpoints are asked before a call raises.
-    `cache_bytes`: for blocks, and once more for blobs. `notice` is told of each failure, also where another endpoint stood in.
+    `cache_bytes`: for blocks, and once more for blobs. `batch`: calls in one request. `notice` is
+    told of each failure, also where another endpoint stood in.
     """
 
     def __init__(
@@ -84,10 +87,11 @@ class L1Source:
         *,
         rounds: Retries | None = None,
         cache_bytes: int = 128 << 20,
+        batch: int = BATCH,
         notice: Notice | None = None,
     ) -> None:
         self.cache_bytes = cache_bytes
-        self._pool = EndpointPool([L1Node(endpoint) for endpoint in endpoints], rounds=rounds or Retries(4), notice=notice)
+        self._pool = EndpointPool([L1Node(endpoint, batch) for endpoint in endpoints], rounds=rounds or Retries(4), patience=_PATIENCE, notice=notice)
         self._beacon = beacon
         self._contracts = tuple(contracts)
         self._blocks: ByteCache[L1Block] = ByteCache(cache_bytes, size_of)

@@ -9,7 +9,8 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, open_websocket_url
 
-from trinode.jsonrpc.endpoint import EndpointError, Retries, UnavailableError, WrongAnswerError, endpoint_name
+from trinode.jsonrpc.endpoint import EndpointError, Retries, UnavailableError, WrongAnswerError
+from trinode.jsonrpc.http import endpoint_name
 from trinode.jsonrpc.replies import JsonObject, RpcJsonError
 from trinode.l1.pool import AllFailedError, Notice
 from trinode.l1.rpc_block import read_header
@@ -17,6 +18,7 @@ from trinode.l1.source import L1Source, ref_of
 from trinode.protocol.block import L1BlockRef
 
 _MAX_MESSAGE = 1 << 20
+_LEAST_PATIENCE = 10.0
 
 
 class L1Heads(NamedTuple):
@@ -60,6 +62,17 @@ class L1Watcher:
         self._labels_at = float("-inf")
         self._latest: L1Heads | None = None
         self._changed = trio.Event()
+        self._heard_at = float("-inf")
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since L1 last said where it is; infinite before it has."""
+        return trio.current_time() - self._heard_at
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence from which on something is wrong."""
+        return 2 * max(self._settings.interval, _LEAST_PATIENCE)
 
     @property
     def latest(self) -> L1Heads | None:
@@ -101,16 +114,21 @@ class L1Watcher:
             return  # the source has told its notice of each failure, and the next poll asks again
 
     async def _take(self, ref: L1BlockRef) -> None:
+        self._heard_at = trio.current_time()
         head = self._head
         if head is not None and ref.number < head.number and ref != self._lower:
             # One of several nodes that lags behind, or a reorg: then the next answer says the same.
             self._lower = ref
             return
         self._head, self._lower = ref, None
-        self._publish()
-        if trio.current_time() >= self._labels_at:
-            self._safe, self._finalized = await self._source.safe(), await self._source.finalized()
-            self._labels_at = trio.current_time() + self._settings.label_interval
+        if self._latest is not None:
+            self._publish()
+        try:
+            # The first blocks that are read are known to be final then: that they are still canonical is not asked again for each.
+            if trio.current_time() >= self._labels_at:
+                self._safe, self._finalized = await self._source.safe(), await self._source.finalized()
+                self._labels_at = trio.current_time() + self._settings.label_interval
+        finally:
             self._publish()
 
     def _publish(self) -> None:

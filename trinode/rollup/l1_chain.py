@@ -13,6 +13,10 @@ from typing import Any
 from trinode.rollup.forks.pectra_blob_schedule import CANCUN_UPDATE_FRACTION
 from trinode.rollup.json_fields import Fields
 
+_GETH_FORKS = ("cancun", "prague", "osaka", "bpo1", "bpo2", "bpo3", "bpo4", "bpo5")
+_WITH_BLOB_PARAMETERS = ("cancun", "prague", "bpo1", "bpo2", "bpo3", "bpo4", "bpo5")
+"""The others may keep those of the fork before (geth: Osaka)."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlobSchedule:
@@ -59,8 +63,14 @@ class L1ChainConfig:
 
 
 def parse_l1_chain_config(json_object: object) -> L1ChainConfig:
-    """A recording's `l1_chain_config`. Raises RollupConfigError, which names the field."""
+    """A recording's `l1_chain_config`, or the chain config of a geth genesis file, which op-node takes too. Raises RollupConfigError, which
+    names the field.
+    """
     fields = Fields(json_object, "l1_chain_config")
+    if isinstance(json_object, dict) and "config" in json_object:
+        return _parse_geth_config(Fields(json_object["config"], "config"))
+    if isinstance(json_object, dict) and "chainId" in json_object:
+        return _parse_geth_config(fields)
     rows = fields.required("blob_schedule")
     if not isinstance(rows, list):
         raise fields.error("blob_schedule", "must be a list")
@@ -70,6 +80,27 @@ def parse_l1_chain_config(json_object: object) -> L1ChainConfig:
         blob_schedule=tuple(sorted(schedule, key=lambda entry: entry.time)),
         prague_time=fields.optional_unsigned("prague_time"),
         osaka_time=fields.optional_unsigned("osaka_time"),
+    )
+
+
+def _parse_geth_config(fields: Fields) -> L1ChainConfig:
+    """Forks with times (`cancunTime`) whose blob parameters are in `blobSchedule`, under the fork's name."""
+    times = {name: fields.optional_unsigned(f"{name}Time") for name in _GETH_FORKS}
+    schedule = []
+    parameters = fields.object("blobSchedule") if any(time is not None for time in times.values()) else fields
+    for name, time in times.items():
+        if time is None or (name not in _WITH_BLOB_PARAMETERS and not parameters.has(name)):
+            continue
+        entry = parameters.object(name)
+        fraction = entry.unsigned("baseFeeUpdateFraction")
+        if fraction == 0:
+            raise entry.error("baseFeeUpdateFraction", "must not be 0")
+        schedule.append(BlobSchedule(name, time, entry.unsigned("target"), entry.unsigned("max"), fraction))
+    return L1ChainConfig(
+        chain_id=fields.unsigned("chainId", maximum=2**256 - 1),
+        blob_schedule=tuple(sorted(schedule, key=lambda entry: entry.time)),
+        prague_time=times["prague"],
+        osaka_time=times["osaka"],
     )
 
 

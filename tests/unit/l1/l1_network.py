@@ -41,10 +41,10 @@ class Network:
         self.endpoints.append(endpoint)
         return endpoint
 
-    def source(self, *, servers: tuple[int, ...] = (0, 1), beacons: tuple[int, ...] = (0, 1), **options: Any) -> L1Source:
+    def source(self, *, servers: tuple[int, ...] = (0, 1), beacons: tuple[int, ...] = (0, 1), timeout: float = 5, **options: Any) -> L1Source:
         beacon = Beacon([self.open(index, "beacon") for index in beacons], self.hasher, notice=self.notices.append)
         settings: dict[str, Any] = {"rounds": Retries(2), "notice": self.notices.append} | options
-        return L1Source([self.open(index, "l1") for index in servers], beacon, self.contracts, **settings)
+        return L1Source([self.open(index, "l1", timeout=timeout) for index in servers], beacon, self.contracts, **settings)
 
     def name(self, server: int, role: str = "L1") -> str:
         return f"{role} http://127.0.0.1:{self.servers[server].port}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from trio.testing import MockClock
 
-from tests.fake_endpoints import Fault, RecordedChains
+from tests.fake_endpoints import GENESIS_TIME, Fault, RecordedChains
 from tests.unit.l1.l1_network import Network, network, on
 from trinode.jsonrpc.endpoint import EndpointError
 from trinode.l1.beacon import Beacon, BlobsMissingError
@@ -74,3 +75,21 @@ async def test_a_node_that_is_down_is_no_proof_that_blobs_are_gone(chains: Recor
             await a_beacon(net).blobs(item.block.header.timestamp, tuple(item.blobs))
         assert not isinstance(caught.value, BlobsMissingError)
         assert "HTTP 503" in str(caught.value)
+
+
+def _another_bit(blob: str) -> str:
+    return blob[:-1] + format(int(blob[-1], 16) ^ 1, "x")
+
+
+@pytest.mark.parametrize("lie", [_another_bit, lambda blob: "0x" + "ff" * (len(blob) // 2 - 1)], ids=["another blob", "no blob at all"])
+async def test_a_node_without_the_older_route_that_lies_is_named(
+    chains: RecordedChains, autojump_clock: MockClock, lie: Callable[[str], str]
+) -> None:
+    async with network(chains) as net:
+        item = chains.l1[net.with_blobs()[0]]
+        chains.has_sidecars_route = False
+        net.servers[0].fault = on("blobs", Fault(damage=lambda reply: {"data": [lie(blob) for blob in reply["data"]]}))
+        timestamp = item.block.header.timestamp
+        assert await a_beacon(net).blobs(timestamp, tuple(item.blobs)) == item.blobs
+        named = [(error.endpoint, error.method, error.field) for error in net.notices]
+        assert named == [(net.name(0, "beacon"), f"blobs/{timestamp - GENESIS_TIME}", "data")]

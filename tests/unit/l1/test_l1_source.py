@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from tests.fake_endpoints import Fault, RecordedChains
@@ -96,6 +97,24 @@ async def test_who_lies_is_named_and_another_is_asked(
         assert len(net.notices) == 1
 
 
+async def test_what_was_asked_before_the_lie_does_not_excuse_it(chains: RecordedChains, autojump_clock: MockClock) -> None:
+    """A right answer to the watcher comes while, and ends after, a wrong one to derivation."""
+    async with network(chains) as net:
+        source, (first, second, *_) = net.source(), net.with_receipts()
+        net.servers[0].fault = on("eth_getBlockReceipts", Fault(damage=lambda receipts: receipts[:-1]))
+        node = source._pool.members[0]
+
+        async def slow(_: object) -> None:
+            await trio.sleep(3)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(source._pool.ask_one, node, slow)
+            assert await source.block_by_number(first) == net.expected(first)
+        assert source._pool.resting(node)
+        assert await source.block_by_number(second) == net.expected(second)
+        assert len(net.notices) == 1
+
+
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: f"{lie[0]} {lie[2]}")
 async def test_nothing_unproved_is_given_or_kept(
     chains: RecordedChains, autojump_clock: MockClock, lie: tuple[str, Fault, str]
@@ -129,6 +148,29 @@ async def test_who_fails_rests_and_comes_back(chains: RecordedChains, autojump_c
         autojump_clock.jump(61)
         await source.block_by_number(numbers[4])
         assert net.calls(0, "eth_getBlockByNumber") == 2
+
+
+async def test_who_is_silent_holds_up_one_request_and_no_more(chains: RecordedChains, autojump_clock: MockClock) -> None:
+    async with network(chains) as net:
+        source, numbers = net.source(timeout=30.0), sorted(chains.l1)
+        net.servers[0].fault = on("eth_getBlockByNumber", Fault(hang=True))
+        taken: list[float] = []
+
+        async def ask(number: int) -> None:
+            begun = trio.current_time()
+            assert await source.block_by_number(number) == net.expected(number)
+            taken.append(trio.current_time() - begun)
+
+        await ask(numbers[0])
+        await ask(numbers[1])
+        assert net.calls(0, "eth_getBlockByNumber") == 1
+        autojump_clock.jump(11)
+        async with trio.open_nursery() as nursery:
+            for number in numbers[2:7]:
+                nursery.start_soon(ask, number)
+        assert net.calls(0, "eth_getBlockByNumber") == 2
+        # Another endpoint is asked after five seconds; then it rests, and then one request finds out that it is silent still.
+        assert [5 <= seconds < 10 for seconds in taken] == [True, False, False, False, False, False, True]
 
 
 async def test_a_round_later_it_may_work(chains: RecordedChains, autojump_clock: MockClock) -> None:

@@ -102,6 +102,27 @@ async def test_polling(chains: RecordedChains, autojump_clock: MockClock) -> Non
         assert net.notices == []
 
 
+async def test_the_first_news_has_the_labels(chains: RecordedChains, autojump_clock: MockClock) -> None:
+    """What is read then is final, and needs no second look."""
+    async with network(chains) as net:
+        chains.labels |= {"latest": 12, "safe": 11, "finalized": 9}
+        async with watching(net) as watcher, aclosing(watcher.updates()) as updates:
+            async for heads in updates:
+                assert heads == L1Heads(net.expected(12).ref, net.expected(11).ref, net.expected(9).ref, 12)
+                break
+
+
+async def test_a_head_without_labels_is_better_than_none(chains: RecordedChains, autojump_clock: MockClock) -> None:
+    def fault(service: str, method: str, params: list[Any]) -> Fault | None:
+        return Fault(status=500) if params[:1] in (["safe"], ["finalized"]) else None
+
+    async with network(chains) as net:
+        chains.labels["latest"] = 12
+        net.servers[0].fault = fault
+        async with watching(net) as watcher:
+            assert await until_head(watcher, 12) == L1Heads(net.expected(12).ref, None, None, 12)
+
+
 async def test_updates_begin_with_what_is_known_and_skip_to_the_newest(chains: RecordedChains, autojump_clock: MockClock) -> None:
     async with network(chains) as net:
         chains.labels["latest"] = 10

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from harness.peers.geth_config import geth_chain_config
 from trinode.rollup.json_fields import RollupConfigError
-from trinode.rollup.l1_chain import L1_CHAIN_NAMES, L1_CHAINS, parse_l1_chain_config
+from trinode.rollup.l1_chain import L1_CHAIN_NAMES, L1_CHAINS, L1ChainConfig, parse_l1_chain_config
 
 CANCUN = {"name": "cancun", "time": 0, "target": 3, "max": 6, "update_fraction": 3338477}
 PRAGUE = {"name": "prague", "time": 0, "target": 6, "max": 9, "update_fraction": 5007716}
@@ -57,3 +61,16 @@ def test_a_wrong_field_is_named(wrong: object, field: str) -> None:
     with pytest.raises(RollupConfigError) as caught:
         parse_l1_chain_config(wrong)
     assert caught.value.field == f"l1_chain_config.{field}"
+
+
+@pytest.mark.parametrize("chain", L1_CHAINS.values(), ids=lambda chain: str(chain.chain_id))
+@pytest.mark.parametrize("wrap", [lambda config: config, lambda config: {"config": config, "alloc": {}}])
+def test_geths_chain_config_is_read_too(chain: L1ChainConfig, wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    assert parse_l1_chain_config(wrap(geth_chain_config(chain))) == chain
+
+
+def test_a_fork_of_geths_without_blob_parameters_is_named() -> None:
+    config = geth_chain_config(L1_CHAINS[1])
+    del config["blobSchedule"]["prague"]
+    with pytest.raises(RollupConfigError, match=r"blobSchedule\.prague: missing"):
+        parse_l1_chain_config(config)
