@@ -42,6 +42,8 @@ HISTORY_STORAGE: Address = bytes.fromhex("0000f90827f1c53a10cb7a02335b1753200029
 MESSAGE_PASSER: Address = bytes.fromhex("4200000000000000000000000000000000000016")
 """L2ToL1MessagePasser, whose storage root is the withdrawals root since Isthmus."""
 
+_SMALLEST_GAS, _SMALLEST_DATA = 21_000, 100
+"""Gas that any transaction takes at least, and bytes that it counts as (fjord/exec-engine, "Fees")."""
 _POOL_BATCH = 64
 """Pool transactions whose senders are recovered at once."""
 
@@ -140,7 +142,7 @@ class BlockExecutor:
         for index, prepared in enumerate(self._prepare_all(attributes.transactions)):
             body.add_forced(index, prepared)
         if not attributes.no_tx_pool:
-            for candidate in self._prepare_pool(pool):
+            for candidate in self._prepare_pool(pool, body):
                 body.offer(candidate)
         body.check_da_scalar()
         changes = session.finish()
@@ -181,16 +183,20 @@ class BlockExecutor:
                 raise InvalidBlock(f"transaction {index}", str(sender))
             yield PreparedTransaction(transactions[index], decoded[index], sender)
 
-    def _prepare_pool(self, pool: Iterable[bytes]) -> Iterator[PreparedTransaction]:
-        """Decodes the pool's transactions in batches; what does not decode, or is a deposit, is passed over."""
+    def _prepare_pool(self, pool: Iterable[bytes], body: _Body) -> Iterator[PreparedTransaction]:
+        """Decodes the pool's transactions in batches, until nothing more fits; what does not decode, is a deposit, or has more gas than
+        is left, is passed over before it costs anything.
+        """
         remaining = iter(pool)
-        while batch := list(islice(remaining, _POOL_BATCH)):
+        while not body.is_full and (batch := list(islice(remaining, _POOL_BATCH))):
             decoded = []
             for raw in batch:
                 try:
-                    decoded.append((raw, decode_transaction(raw)))
+                    transaction = decode_transaction(raw)
                 except TransactionDecodingError:
                     continue
+                if transaction.gas_limit <= body.gas_left:
+                    decoded.append((raw, transaction))
             senders = self._recover([transaction for _, transaction in decoded])
             for (raw, transaction), sender in zip(decoded, senders, strict=True):
                 if not isinstance(sender, SignatureError) and not isinstance(transaction, DepositTransaction):
@@ -203,13 +209,19 @@ class _Body:
     def __init__(self, environment: BlockEnvironment, session: Session) -> None:
         self._environment = environment
         self._session = session
-        self._gas_left = environment.gas_limit
+        self.gas_left = environment.gas_limit
         self._da: DaFootprint | None = None
         self.gas_used = 0
         self.da_footprint = 0
         self.prepared: list[PreparedTransaction] = []
         self.receipts: list[Receipt] = []
         self.results: list[TransactionResult] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether not even the smallest transaction fits any more."""
+        scalar = 0 if self._da is None else self._da.gas_scalar or 0
+        return self.gas_left < _SMALLEST_GAS or self._environment.gas_limit - self.da_footprint < _SMALLEST_DATA * scalar
 
     def add_forced(self, index: int, prepared: PreparedTransaction) -> None:
         """A transaction that must be there. Raises InvalidBlock."""
@@ -235,12 +247,12 @@ class _Body:
         transaction = prepared.transaction
         is_deposit = isinstance(transaction, DepositTransaction)
         takes_gas = not (isinstance(transaction, DepositTransaction) and transaction.is_system_transaction)
-        if takes_gas and transaction.gas_limit > self._gas_left:
-            detail = f"gas limit {transaction.gas_limit}, the block has {self._gas_left} gas left"
+        if takes_gas and transaction.gas_limit > self.gas_left:
+            detail = f"gas limit {transaction.gas_limit}, the block has {self.gas_left} gas left"
             raise InvalidTransaction("block_gas_limit", detail)
         footprint = self._footprint(prepared)
         result = self._session.apply(prepared)
-        self._gas_left -= result.gas_used if takes_gas else 0
+        self.gas_left -= result.gas_used if takes_gas else 0
         self.gas_used += result.gas_used
         self.da_footprint += footprint
         self.prepared.append(prepared)

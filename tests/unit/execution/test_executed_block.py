@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import fields, replace
+from itertools import count
 from random import Random
 
 import pytest
@@ -58,6 +59,17 @@ def test_the_gas_limit_holds_for_the_pool() -> None:
     pool = [transfer(0, 0, gas_limit=INFO_GAS_LIMIT + 150_001 - spent), transfer(1, 0, gas_limit=INFO_GAS_LIMIT + 150_000 - spent)]
     block = chain.executor.build(chain.state.parent, attributes, pool)
     assert block.transactions[1:] == (pool[1],)
+
+
+@pytest.mark.parametrize(("fork", "each"), [(Fork.ISTHMUS, 21_000), (Fork.KARST, 100 * 400)])
+def test_a_block_full_of_gas_or_data_asks_the_pool_for_no_more(fork: Fork, each: int) -> None:
+    chain = SmallChain(fork)
+    spent = chain.executor.build(chain.state.parent, chain.attributes()).header.gas_used
+    attributes = chain.attributes(no_tx_pool=False, gas_limit=max(INFO_GAS_LIMIT, spent + 25_000))
+    endless = (transfer(0, nonce, gas_limit=21_000) for nonce in count())
+    block = chain.executor.build(chain.state.parent, attributes, endless)
+    room = attributes.gas_limit - (spent if fork is Fork.ISTHMUS else 0)  # deposits take no data
+    assert len(block.transactions) - 1 == room // each
 
 
 def test_a_forced_transaction_above_the_gas_limit_makes_the_block_invalid() -> None:
