@@ -1,0 +1,5 @@
+"""An engine without state: each block is executed from the witness that an untrusted execution client gives.
+
+What is believed hangs together by hashes from the parent block's header on: nodes and codes are known by their hash, the parent
+block was executed here or is vouched for. What the client says of its own chain is only held against what comes out.
+"""
