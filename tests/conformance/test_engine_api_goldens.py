@@ -14,12 +14,12 @@ import pytest
 from harness.execution.chain_files import read_chain_file
 from harness.execution.run import genesis_of
 from tests.shared import shared
+from tests.unit.engine.api.eth_methods import EthMethods
 from tests.unit.engine.api.scripted_engine import ScriptedEngine
 from trinode.engine.api import codec
-from trinode.engine.api.client import ExternalEngine
+from trinode.engine.api.client import ExternalEngine, read_header
 from trinode.engine.api.endpoint import EngineEndpoint
 from trinode.engine.api.engine_methods import ClientVersion, EngineMethods
-from trinode.engine.api.eth_methods import EthMethods
 from trinode.engine.api.jwt import check_token
 from trinode.engine.api.server import EngineApi
 from trinode.engine.api.versions import methods_of
@@ -29,7 +29,6 @@ from trinode.engine.status import ForkchoiceState, InvalidForkchoiceState, Paylo
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
 from trinode.jsonrpc.block_object import block_object
-from trinode.jsonrpc.header_object import read_header
 from trinode.jsonrpc.requests import answer
 from trinode.protocol.block import KnownBlock
 from trinode.protocol.header import decode_header

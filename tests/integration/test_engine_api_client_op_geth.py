@@ -19,6 +19,7 @@ from trinode.execution.block import ExecutedBlock
 from trinode.execution.evm.engine import FastEngine
 from trinode.protocol.block import KnownBlock, KnownHeader
 from trinode.protocol.payload import PayloadAttributes
+from trinode.protocol.types import BlockId
 
 pytestmark = pytest.mark.peers
 
@@ -35,8 +36,9 @@ class Network:
     def __init__(self, geth: OpGeth, maker: BlockMaker) -> None:
         self.geth = geth
         self.maker = maker
-        self.config = maker.chain.config
         self.ours = OurChain(maker.chain, FastEngine())
+        config = maker.chain.config
+        self.config = replace(config, genesis=replace(config.genesis, l2=BlockId(0, self.ours.head)))
 
     def endpoint(self, secret: bytes = SECRET) -> EngineEndpoint:
         return EngineEndpoint(self.geth.engine_url, secret, FILE)

@@ -100,9 +100,11 @@ class EngineCore:
         try:
             line = self._tree.line_to(state.head)
             self._check_forkchoice(state, line)
-            self._tree.adopt(line)
+            added = self._tree.adopt(line)
         except NotValid as error:
             return ForkchoiceResult(error.status)
+        if self._pool is not None:
+            self._pool.head_moved(added)
         for name, block_hash in ((SAFE, state.safe), (FINALIZED, state.finalized)):
             if block_hash not in (_NOT_SAID, self._store.label(name)):
                 self._store.set_label(name, block_hash)

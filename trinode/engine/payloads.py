@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,9 @@ class Pool(Protocol):
 
     def best(self, base_fee: int) -> Iterable[bytes]:
         """Raw transactions in the order in which they should be tried, for a block of that base fee (wei)."""
+
+    def head_moved(self, appended: Sequence[ExecutedBlock]) -> None:
+        """The chain may have another head; `appended`: the blocks that were put on it last."""
 
 
 @dataclass(slots=True)

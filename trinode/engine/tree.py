@@ -153,8 +153,8 @@ class BlockTree:
 
     # ---- fork choice ----
 
-    def adopt(self, line: Line) -> None:
-        """Makes the end of the line the head. Raises NotValid, and nothing has changed then.
+    def adopt(self, line: Line) -> list[ExecutedBlock]:
+        """Makes the end of the line the head; the blocks that were added to the chain. Raises NotValid, and nothing has changed then.
 
         What was taken back from the chain is executed again here, one block after the other, whatever its number.
         """
@@ -164,13 +164,17 @@ class BlockTree:
             raise NotValid(SYNCING)
         if line.base.hash != self._store.head.hash:
             self._store.rewind(line.base.hash)
+        added = []
         for block in line.blocks:
             if isinstance(block, KnownBlock):
-                self._store.append(self._executor.check(self._store.parent_for(block.header.parent_hash), block.header, block.transactions))
+                executed = self._executor.check(self._store.parent_for(block.header.parent_hash), block.header, block.transactions)
             else:
-                self._store.append(block.block)
-            self.held.remove(hash_of(block))
-            self.waiting.remove(hash_of(block))
+                executed = block.block
+            self._store.append(executed)
+            added.append(executed)
+            self.held.remove(executed.hash)
+            self.waiting.remove(executed.hash)
+        return added
 
     def forget(self, number: int) -> None:
         """Drops what branches off at that height or below: it cannot become canonical any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -402,6 +402,9 @@ class FixedPool:
         """All of it."""
         self.base_fees.append(base_fee)
         return list(self.transactions)
+
+    def head_moved(self, appended: Sequence[ExecutedBlock]) -> None:
+        """It never learns."""
 
 
 def test_a_payload_is_built_and_comes_back(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

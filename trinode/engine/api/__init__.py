@@ -6,7 +6,7 @@ to a rollup node, and an external engine driven by ours.
     protocol_version    what `engine_signalSuperchainV1` carries
     jwt                 the token that authenticates each request
     interface           the engine behind the server, and what the client is
-    engine_methods, eth_methods   what the server answers
+    engine_methods      what the server answers
     server              the server: an ASGI app
     endpoint, client    the client of op-geth, op-reth or another trinode
 """

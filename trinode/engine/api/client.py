@@ -25,12 +25,13 @@ from trinode.engine.status import (
     PayloadStatus,
     UnknownPayload,
 )
-from trinode.jsonrpc.fields import InvalidParams, parse_list, parse_quantity
-from trinode.jsonrpc.header_object import read_header
+from trinode.jsonrpc.fields import InvalidParams, JsonFields, parse_list, parse_quantity
+from trinode.jsonrpc.replies import JsonObject, RpcJsonError, header_of
 from trinode.protocol.block import KnownBlock, KnownHeader
+from trinode.protocol.header import header_hash
 from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.trie import ordered_trie_root
-from trinode.protocol.types import Hash32
+from trinode.protocol.types import Address, Hash32
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.fork import Fork
 from trinode.rollup.json_fields import to_hex
@@ -38,6 +39,7 @@ from trinode.rollup.json_fields import to_hex
 BLOCK_BY_HASH = "eth_getBlockByHash"
 BLOCK_BY_NUMBER = "eth_getBlockByNumber"
 CHAIN_ID = "eth_chainId"
+GET_PROOF = "eth_getProof"
 
 _MOST_PAYLOADS = 64
 """Payload ids whose forks are remembered; an engine keeps about ten."""
@@ -76,6 +78,11 @@ class ExternalEngine:
         if chain_id != self._config.l2_chain_id:
             problem = f"its chain is {chain_id}, not {self._config.l2_chain_id}: is it the engine of this network?"
             raise UnfitEngine(self._endpoint.name, CHAIN_ID, problem)
+        genesis = self._config.genesis.l2
+        found_genesis = await self.block_by_number(genesis.number)
+        if found_genesis is not None and found_genesis.hash != genesis.hash:
+            problem = f"its block {genesis.number} is 0x{found_genesis.hash.hex()}, not 0x{genesis.hash.hex()}: is it the engine of this network?"
+            raise UnfitEngine(self._endpoint.name, BLOCK_BY_NUMBER, problem)
 
     def _needed_methods(self) -> set[str]:
         forks = [Fork.BEDROCK, *self._config.fork_times]
@@ -165,6 +172,14 @@ class ExternalEngine:
         found = await self._header(BLOCK_BY_NUMBER, hex(number))
         return None if found is None else await self._with_transactions(found)
 
+    async def account_proof(self, address: Address, block_hash: Hash32) -> tuple[bytes, ...]:
+        """The nodes of the state's trie from its root to that account, after a block; whether they hang together is for the caller to see.
+
+        Raises EngineRpcError where the engine does not keep that state.
+        """
+        params = [to_hex(address), [], to_hex(block_hash)]
+        return await self._ask(GET_PROOF, params, lambda result, path: JsonFields(result, path).data_items("accountProof"))
+
     async def _header(self, method: str, name: str) -> KnownHeader | None:
         try:
             return await self._ask(method, [name, False], read_header)
@@ -186,8 +201,23 @@ class ExternalEngine:
         result = await self._endpoint.call(method, params)
         try:
             return read(result, "result")
-        except InvalidParams as error:
+        except (InvalidParams, RpcJsonError) as error:
             raise EngineAnswerError(self._endpoint.name, method, str(error)) from error
 
     def _fork(self, timestamp: int) -> Fork:
         return self._config.fork_at(l2_timestamp=timestamp)
+
+
+def read_header(value: object, path: str) -> KnownHeader | None:
+    """The header in a block's object, which has the hash that stands there; None for null. Raises RpcJsonError."""
+    if value is None:
+        return None
+    fields = JsonObject(value, path)
+    header = header_of(fields)
+    try:
+        found = header_hash(header)
+    except ValueError as error:
+        raise RpcJsonError(path, str(error)) from error
+    if found != fields.data("hash", 32):
+        fields.fail("hash", f"the header hashes to 0x{found.hex()}")
+    return KnownHeader(header, found)

@@ -6,26 +6,22 @@ Nothing is tried again here: who drives the engine knows what still matters by t
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
-from functools import cache
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
-from ssl import SSLContext
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 import httpx
 import msgspec
 import trio
 
 from trinode.engine.api.jwt import make_token
+from trinode.jsonrpc.http import ReplyTooLarge, endpoint_name, exchange, verification
 
 ENGINE_RPC_TIMEOUT = 10.0
 """Seconds that an engine has for an answer."""
 
 _MAX_REPLY = 256 << 20
-_CLOSING = 1.0  # seconds for giving a connection back when a request ends early
 
 
 class EngineProblem(Exception):
@@ -76,16 +72,14 @@ class EngineEndpoint:
         clock: Callable[[], float] = time.time,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        self.name = f"engine {parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+        self.name = endpoint_name("engine", url)
         self._url = url
         self._secret = secret
         self._secret_file = secret_file
         self._timeout = timeout
         self._clock = clock
         self._ids = count(1)
-        verify = _tls_context() if parts.scheme == "https" else False
-        self._client = httpx.AsyncClient(timeout=timeout, verify=verify, transport=transport, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=timeout, verify=verification(url), transport=transport, trust_env=False)
 
     async def __aenter__(self) -> EngineEndpoint:
         return self
@@ -110,35 +104,18 @@ class EngineEndpoint:
         return self._result(method, number, content)
 
     async def _post(self, method: str, body: bytes) -> tuple[int, bytes]:
-        headers = {
-            "content-type": "application/json",
-            "content-length": str(len(body)),
-            "authorization": f"Bearer {make_token(self._secret, self._clock())}",
-        }
+        headers = {"content-type": "application/json", "authorization": f"Bearer {make_token(self._secret, self._clock())}"}
         try:
             with trio.fail_after(self._timeout):
-                request = self._client.build_request("POST", self._url, headers=headers)
-                request.stream = _Body(body)
-                response = await self._client.send(request, stream=True)
-                try:
-                    return response.status_code, await self._read(response, method)
-                finally:
-                    with trio.move_on_after(_CLOSING, shield=True):
-                        await response.aclose()
+                reply = await exchange(self._client, "POST", self._url, headers, body, most=_MAX_REPLY)
+                return reply.status, reply.content
+        except ReplyTooLarge as error:
+            raise EngineAnswerError(self.name, method, str(error)) from error
         except (httpx.TimeoutException, trio.TooSlowError) as error:
             raise EngineUnavailable(self.name, method, f"no answer within {self._timeout:g} s") from error
         except (httpx.InvalidURL, httpx.HTTPError) as error:
             problem = f"no connection: {str(error) or type(error).__name__}. Does the engine run, with its authenticated port there?"
             raise EngineUnavailable(self.name, method, problem) from error
-
-    async def _read(self, response: httpx.Response, method: str) -> bytes:
-        content = bytearray()
-        async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as chunks:
-            async for chunk in chunks:
-                content += chunk
-                if len(content) > _MAX_REPLY:
-                    raise EngineAnswerError(self.name, method, f"a reply of more than {_MAX_REPLY} bytes")
-        return bytes(content)
 
     def _result(self, method: str, number: int, content: bytes) -> Any:
         try:
@@ -166,27 +143,6 @@ class EngineEndpoint:
             f"it refuses our token (HTTP 401{': ' if content else ''}{_excerpt(content)}). {self._secret_file} must hold the same JWT secret as"
             " the engine's own file (--authrpc.jwtsecret), and the clocks of both machines must agree to a minute"
         )
-
-
-class _Body(httpx.AsyncByteStream):
-    """A request's body. httpx's own is an async generator, which a cancelled request leaves to the garbage collector."""
-
-    def __init__(self, body: bytes) -> None:
-        self._chunks = [body]
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._chunks:
-            raise StopAsyncIteration
-        return self._chunks.pop()
-
-
-@cache
-def _tls_context() -> SSLContext:
-    """Certificates take 0.1 s to load: once, and only for https."""
-    return httpx.create_ssl_context()
 
 
 def _excerpt(content: bytes) -> str:

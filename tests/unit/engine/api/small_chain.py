@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trinode.protocol.block import KnownBlock
 from trinode.protocol.header import header_hash
 from trinode.protocol.payload import ExecutionPayload, PayloadEnvelope, payload_header
 from trinode.protocol.transaction import encode_transaction, sign_transaction
 from trinode.protocol.transaction_types import LegacyTransaction
+from trinode.protocol.types import BlockId
 from trinode.rollup.config import parse_rollup_config
 from trinode.rollup.fork import Fork
 
 _WORD = "0x" + "00" * 32
 _BLOCK = {"hash": "0x" + "11" * 32, "number": 0}
 
-CONFIG = parse_rollup_config({
+_CONFIG = parse_rollup_config({
     "genesis": {
         "l1": _BLOCK,
         "l2": {**_BLOCK, "hash": "0x" + "22" * 32},
@@ -66,3 +69,6 @@ def make_blocks(count: int) -> list[KnownBlock]:
         header = payload_header(envelope)
         blocks.append(KnownBlock(header, header_hash(header), envelope.payload.transactions))
     return blocks
+
+
+CONFIG = replace(_CONFIG, genesis=replace(_CONFIG.genesis, l2=BlockId(0, make_blocks(1)[0].hash)))

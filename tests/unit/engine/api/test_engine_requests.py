@@ -10,11 +10,11 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.engine.api.eth_methods import EthMethods
 from tests.unit.engine.api.scripted_engine import ScriptedEngine
 from tests.unit.engine.api.small_chain import CONFIG, make_blocks, make_payload
 from trinode.engine.api.codec import encode_payload
 from trinode.engine.api.engine_methods import MAX_BODIES, ClientVersion, EngineMethods
-from trinode.engine.api.eth_methods import EthMethods
 from trinode.engine.api.protocol_version import ProtocolVersion, SuperchainSignal, encode_protocol_version
 from trinode.engine.api.server import EXPLAINED
 from trinode.engine.status import InvalidForkchoiceState, InvalidPayloadAttributes, PayloadStatus, Status
@@ -191,9 +191,9 @@ async def test_an_unknown_payload(served: Served) -> None:
 async def test_l2_blocks_have_no_blobs(served: Served) -> None:
     payload = encode_payload(make_payload(1, bytes(32)).payload)
     for params, problem in (
-        ([payload, [ZERO], ZERO], "params[1]: L2 blocks have no blob versioned hashes"),
-        ([payload, [], "0x00"], "params[2]: 1 bytes, not 32"),
-        ([payload, [], ZERO, []], "params[3]: too many parameters"),
+        ([payload, [ZERO], ZERO], "invalid argument 1: L2 blocks have no blob versioned hashes"),
+        ([payload, [], "0x00"], "invalid argument 2: 1 bytes, not 32"),
+        ([payload, [], ZERO, []], "too many arguments, want at most 3"),
     ):
         assert problem in (await served.call("engine_newPayloadV3", *params))["message"]
     assert (await served.call("engine_newPayloadV4", payload, [], ZERO, ["0x00"]))["code"] == -38005
@@ -203,7 +203,7 @@ async def test_l2_blocks_have_no_blobs(served: Served) -> None:
 
 async def test_a_refused_parameter_never_reaches_the_engine(served: Served) -> None:
     served.engine.status = PayloadStatus(Status.VALID)
-    assert "params[0].timestamp: missing" in (await served.call("engine_newPayloadV3", {}, [], ZERO))["message"]
+    assert "invalid argument 0: timestamp: missing" in (await served.call("engine_newPayloadV3", {}, [], ZERO))["message"]
     state = {"headBlockHash": ZERO, "safeBlockHash": ZERO}
-    assert "params[0].finalizedBlockHash: missing" in (await served.call("engine_forkchoiceUpdatedV3", state))["message"]
+    assert "invalid argument 0: finalizedBlockHash: missing" in (await served.call("engine_forkchoiceUpdatedV3", state))["message"]
     assert served.engine.asked == []

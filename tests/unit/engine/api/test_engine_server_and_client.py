@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.unit.engine.api.eth_methods import EthMethods
 from tests.unit.engine.api.scripted_engine import ScriptedEngine
 from tests.unit.engine.api.small_chain import CONFIG, make_blocks, make_payload
 from trinode.engine.api.client import ExternalEngine, UnfitEngine
@@ -23,7 +25,6 @@ from trinode.engine.api.endpoint import (
     EngineUnavailable,
 )
 from trinode.engine.api.engine_methods import ClientVersion, EngineMethods
-from trinode.engine.api.eth_methods import EthMethods
 from trinode.engine.api.jwt import make_token
 from trinode.engine.api.server import EngineApi
 from trinode.engine.status import (
@@ -126,6 +127,23 @@ async def test_an_engine_that_is_too_old_or_of_another_chain_is_unfit() -> None:
     async with client_of(app_of(ScriptedEngine(BLOCKS), chain_id=10)) as client:
         with pytest.raises(UnfitEngine, match="its chain is 10, not 901"):
             await client.check()
+    async with client_of(app_of(ScriptedEngine(make_blocks(5)[1:]))) as client:
+        with pytest.raises(UnfitEngine, match=f"its block 0 is 0x{BLOCKS[1].hash.hex()}, not 0x{BLOCKS[0].hash.hex()}"):
+            await client.check()
+
+
+async def test_a_proof_is_asked_for_by_the_blocks_hash() -> None:
+    asked = []
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        call = msgspec.json.decode(b"".join([chunk async for chunk in request.stream]))
+        asked.append((call["method"], call["params"]))
+        return httpx.Response(200, json={"id": call["id"], "result": {"accountProof": ["0xc0", "0x01ff"], "storageProof": []}})
+
+    async with client_hearing(respond) as client:
+        assert await client.account_proof(b"\x42" * 20, BLOCKS[1].hash) == (b"\xc0", b"\x01\xff")
+    assert asked == [("eth_getProof", ["0x" + "42" * 20, [], "0x" + BLOCKS[1].hash.hex()])]
 
 
 @pytest.mark.parametrize(

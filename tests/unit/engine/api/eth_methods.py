@@ -1,8 +1,4 @@
-"""The `eth_` methods that a rollup node asks its engine for, on the authenticated port (Engine API: common, "Underlying
-protocol"; execution-apis: eth).
-
-Of what op-node asks, `eth_getProof` is not here: the engine's interface gives no tries.
-"""
+"""The `eth_` methods of an execution client, over a scripted engine: what `ExternalEngine` asks for."""
 
 from __future__ import annotations
 
