@@ -1,0 +1,95 @@
+"""Interrupts: what runs too long ends, and nothing is raised in a thread that has gone on to other work."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from itertools import count
+
+import pytest
+import trio
+import trio.testing
+
+from trinode.rpc.eth.time_limit import TimeLimitExceeded, run_within
+
+
+def endless() -> None:
+    for _ in count():
+        pass
+
+
+def stubborn() -> None:
+    while True:
+        with contextlib.suppress(Exception):
+            endless()
+
+
+@pytest.mark.parametrize("work", [endless, stubborn])
+async def test_endless_work_is_interrupted(work: object) -> None:
+    assert callable(work)
+    with pytest.raises(TimeLimitExceeded):
+        await run_within(0.01, work, trio.CapacityLimiter(1))
+
+
+async def test_results_and_errors_come_back_as_they_are() -> None:
+    turns = trio.CapacityLimiter(1)
+    assert await run_within(60, lambda: 7, turns) == 7
+    with pytest.raises(ZeroDivisionError):
+        await run_within(60, lambda: 1 // 0, turns)
+    assert turns.borrowed_tokens == 0
+
+
+async def test_who_is_cancelled_interrupts_the_work() -> None:
+    begun = threading.Event()
+    ended: list[str] = []
+
+    def work() -> None:
+        begun.set()
+        try:
+            endless()
+        finally:
+            ended.append("ended")
+
+    with trio.move_on_after(60) as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_within, 60, work, trio.CapacityLimiter(1))
+            await trio.to_thread.run_sync(begun.wait)
+            scope.cancel()
+    assert scope.cancelled_caught
+    assert ended == ["ended"]
+
+
+async def test_threads_that_were_interrupted_serve_on() -> None:
+    """The limit is so close to the time of the work that interrupts come before it, in it and after it."""
+    turns = trio.CapacityLimiter(2)
+    outcomes: list[bool] = []
+
+    async def once(seconds: float) -> None:
+        try:
+            assert await run_within(seconds, lambda: sum(range(20_000)), turns) == 199990000
+            outcomes.append(True)
+        except TimeLimitExceeded:
+            outcomes.append(False)
+
+    async with trio.open_nursery() as nursery:
+        for index in range(300):
+            nursery.start_soon(once, index * 1e-5)
+    assert len(outcomes) == 300
+    assert all([await trio.to_thread.run_sync(sum, range(1000)) == 499500 for _ in range(50)])
+
+
+async def test_the_time_in_which_it_waits_for_its_turn_does_not_count() -> None:
+    turns = trio.CapacityLimiter(1)
+    results: list[int] = []
+
+    async def wait() -> None:
+        results.append(await run_within(0.04, lambda: 1, turns))
+
+    async with trio.open_nursery() as nursery:
+        await turns.acquire_on_behalf_of("somebody")
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(TimeLimitExceeded):
+            await run_within(0.08, endless, trio.CapacityLimiter(1))
+        turns.release_on_behalf_of("somebody")
+    assert results == [1]

@@ -1,0 +1,93 @@
+"""eth_getLogs (execution-apis: eth/filter): the blocks' bloom filters say where to look, their receipts what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from trinode.jsonrpc.requests import INVALID_PARAMS, RpcError, take_params
+from trinode.protocol.block import KnownHeader
+from trinode.protocol.transaction import transaction_hash
+from trinode.rpc.dispatch import Handler
+from trinode.rpc.eth.block_names import ByHash
+from trinode.rpc.eth.chain import Chain
+from trinode.rpc.eth.errors import LIMIT_EXCEEDED, server_error
+from trinode.rpc.eth.limits import EthLimits
+from trinode.rpc.eth.log_filter import LogFilter, LogQuery, parse_log_query
+from trinode.rpc.eth.receipt_object import log_object
+from trinode.rpc.eth.workers import Workers
+
+_LOG_BYTES = 600
+"""Of a log's JSON, besides its data."""
+
+
+class LogMethods:
+    """Logs of past blocks."""
+
+    def __init__(self, chain: Chain, workers: Workers, limits: EthLimits) -> None:
+        self._chain = chain
+        self._workers = workers
+        self._limits = limits
+        self.methods: dict[str, Handler] = {"eth_getLogs": self._get_logs}
+
+    async def _get_logs(self, params: list[Any]) -> msgspec.Raw:
+        (wanted,) = take_params(params, 1)
+        query = parse_log_query(wanted, "params[0]")
+        return msgspec.Raw(await self._workers.call(lambda: msgspec.json.encode(self._find(query)), "query"))
+
+    def _find(self, query: LogQuery) -> list[dict[str, Any]]:
+        """Raises RpcError beyond the limits, and says how to stay within them."""
+        found: list[dict[str, Any]] = []
+        size, blooms = 0, query.filter.blooms()
+        for known in self._blocks(query):
+            if not any(known.header.logs_bloom) or not blooms.may_be_in(known.header.logs_bloom):
+                continue
+            for log in self._logs_in(known, query.filter):
+                found.append(log)
+                size += _LOG_BYTES + len(log["data"])
+                if len(found) > self._limits.logs or size > self._limits.log_bytes:
+                    raise RpcError(LIMIT_EXCEEDED, _too_much(self._limits, known.header.number))
+        return found
+
+    def _blocks(self, query: LogQuery) -> Iterator[KnownHeader]:
+        """Where to look."""
+        if query.block_hash is not None:
+            known = self._chain.find(ByHash(query.block_hash))
+            if known is None:
+                raise server_error("unknown block")
+            yield known
+            return
+        first, last = self._number(query.first), self._number(query.last)
+        if first > last and query.first == first and query.last == last:
+            raise RpcError(INVALID_PARAMS, "invalid block range params")
+        # From a block that is yet to come up to a tag: nothing yet.
+        last = min(last, self._chain.head.number)
+        if last - first >= self._limits.log_range:
+            wish = f"{last - first + 1} blocks are asked for, {self._limits.log_range} at once are searched"
+            raise RpcError(LIMIT_EXCEEDED, f"block range too large: {wish}. Use a narrower fromBlock and toBlock")
+        for number in range(first, last + 1):
+            known = self._chain.by_number(number)
+            if known is None:
+                return  # the head went back meanwhile
+            yield known
+
+    def _number(self, name: str | int) -> int:
+        return name if isinstance(name, int) else self._chain.header(name).header.number
+
+    def _logs_in(self, known: KnownHeader, wanted: LogFilter) -> Iterator[dict[str, Any]]:
+        index = 0
+        transactions = self._chain.block(known).transactions
+        for position, (raw, receipt) in enumerate(zip(transactions, self._chain.receipts(known), strict=True)):
+            matching = [(index + offset, log) for offset, log in enumerate(receipt.logs) if wanted.matches(log)]
+            index += len(receipt.logs)
+            if matching:
+                hash = transaction_hash(raw)
+                for place, log in matching:
+                    yield log_object(log, known, hash, position, place)
+
+
+def _too_much(limits: EthLimits, number: int) -> str:
+    most = f"more than {limits.logs} logs or {limits.log_bytes} bytes of them were found up to block {number}"
+    return f"query returns too much: {most}. Use a narrower block range, or name addresses and topics"

@@ -1,0 +1,118 @@
+"""Work on a thread that can be interrupted.
+
+The EVM has no clock to look at, and a call with much gas can run for longer than its caller waits. CPython lets one thread raise an
+exception in another: it comes between two bytecodes, so that loops of compiled code end as well as interpreted ones. What has no
+bytecodes (a precompile at work) is finished first; gas bounds it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import trio
+
+Result = TypeVar("Result")
+
+_AGAIN = 0.05
+"""Seconds until an interrupt is sent again: one that comes while an object is being finalized is lost."""
+
+_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
+_raise_in.restype = ctypes.c_int
+_NOTHING = ctypes.py_object()
+
+
+class TimeLimitExceeded(Exception):
+    """The work took too long, and was interrupted."""
+
+
+class _Interrupt(BaseException):
+    """Raised in the thread; no `except Exception` stops it."""
+
+
+class _Work(Generic[Result]):
+    """A function that runs on a thread, once, and that other threads may interrupt."""
+
+    def __init__(self, function: Callable[[], Result]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._thread: int | None = None
+        self._is_over = False
+
+    def run(self) -> Result:
+        """On the thread. Raises TimeLimitExceeded, and what the function raises."""
+        try:
+            try:
+                self._begin()
+                return self._function()
+            finally:
+                try:
+                    self._end()
+                except _Interrupt:
+                    self._end()  # the next one is not due for long
+        except _Interrupt:
+            raise TimeLimitExceeded from None
+
+    def interrupt(self) -> bool:
+        """From any other thread. False: there is nothing to interrupt any more."""
+        with self._lock:
+            if self._thread is not None:
+                _raise_in(self._thread, _Interrupt)
+                return True
+            before_its_begin = not self._is_over
+            self._is_over = True
+            return before_its_begin
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._is_over:
+                raise _Interrupt
+            self._thread = threading.get_ident()
+
+    def _end(self) -> None:
+        """From here on nothing is raised in the thread: it goes on to other work."""
+        with self._lock:
+            if self._thread is not None:
+                _raise_in(self._thread, _NOTHING)  # takes back one that is on its way
+            self._thread, self._is_over = None, True
+
+
+async def run_within(seconds: float, function: Callable[[], Result], turns: trio.CapacityLimiter) -> Result:
+    """What `function` returns or raises, run on a thread in its turn. Raises TimeLimitExceeded if it takes longer once it has begun.
+
+    Cancelled, it interrupts the function too, and waits until it has ended.
+    """
+    async with turns:
+        work = _Work(function)
+        outcome: list[Result | Exception] = []
+
+        def note() -> None:
+            try:
+                outcome.append(work.run())
+            except Exception as error:  # noqa: BLE001 - raised again below, outside the nursery, which would wrap it
+                outcome.append(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_interrupt_after, seconds, work)
+            await trio.to_thread.run_sync(note, limiter=_UNLIMITED)
+            nursery.cancel_scope.cancel()
+    (found,) = outcome
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+_UNLIMITED = trio.CapacityLimiter(math.inf)  # whoever has a turn has a thread
+
+
+async def _interrupt_after(seconds: float, work: _Work[Result]) -> None:
+    try:
+        await trio.sleep(seconds)
+        while work.interrupt():
+            await trio.sleep(_AGAIN)
+    finally:
+        work.interrupt()
