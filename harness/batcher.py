@@ -1,23 +1,18 @@
-"""A batcher: L2 blocks become batches, a channel, frames, and transactions of L1 (OP Stack specification: derivation,
-"Batch Submission Wire Format"; delta/span-batches; ecotone/derivation, "Blob Encoding"; fjord/derivation, "Brotli
-Channel Compression").
-
-Each step is a function of its own, so that `damage` and `bad_batches` can come between them.
+"""The batcher's steps (`trinode.batcher.encoding`) with made-up settings and an account that signs for a made-up L1; `damage` and
+`bad_batches` come between the steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from harness.fake_l1 import L1Transaction
+from trinode.batcher.encoding import BatcherBlock, encode_batches, encode_span, pack_frames, split_frames
 from trinode.kzg.commitments import blob_versioned_hash
-from trinode.protocol.batch import SingularBatch, encode_singular_batch
 from trinode.protocol.blob import encode_blob
 from trinode.protocol.channel import ChannelCompression, compress_channel
-from trinode.protocol.frame import CHANNEL_ID_SIZE, Frame, encode_frames
-from trinode.protocol.span_batch import encode_span_batch
+from trinode.protocol.frame import Frame
 from trinode.protocol.transaction import (
     BlobTransaction,
     DynamicFeeTransaction,
@@ -30,6 +25,19 @@ from trinode.protocol.transaction import (
 )
 from trinode.protocol.types import Address
 from trinode.rollup.config import RollupConfig
+
+__all__ = [
+    "BatcherAccount",
+    "BatcherBlock",
+    "BatcherSettings",
+    "address_of",
+    "encode_batches",
+    "encode_channel",
+    "encode_payloads",
+    "encode_span",
+    "pack_frames",
+    "split_frames",
+]
 
 _MAX_FEE = 10**11
 _CALLDATA_GAS = 2_000_000
@@ -53,46 +61,6 @@ class BatcherSettings:
     frames_per_payload: int = 1
     blobs_per_transaction: int | None = None
     legacy: bool = False
-
-
-class BatcherBlock(NamedTuple):
-    """An L2 block as a batcher sees it; `sequence_number` counts the blocks of its L1 origin from 0."""
-
-    batch: SingularBatch
-    sequence_number: int
-
-
-def encode_batches(config: RollupConfig, blocks: Sequence[BatcherBlock], span_blocks: int | None) -> list[bytes]:
-    """Batches with their type byte: one for each block, or one span for each `span_blocks` of them."""
-    if span_blocks is None:
-        return [encode_singular_batch(block.batch) for block in blocks]
-    return [encode_span(config, blocks[start : start + span_blocks]) for start in range(0, len(blocks), span_blocks)]
-
-
-def encode_span(config: RollupConfig, blocks: Sequence[BatcherBlock]) -> bytes:
-    """One span of consecutive blocks. Raises ValueError where a transaction cannot be in a span."""
-    return encode_span_batch(
-        [block.batch for block in blocks],
-        genesis_timestamp=config.genesis.l2_time,
-        chain_id=config.l2_chain_id,
-        starts_epoch=blocks[0].sequence_number == 0,
-    )
-
-
-def split_frames(channel_id: bytes, channel: bytes, frame_size: int) -> list[Frame]:
-    """The frames of a channel, in order; an empty channel has one empty frame."""
-    if len(channel_id) != CHANNEL_ID_SIZE:
-        raise ValueError(f"a channel id has {CHANNEL_ID_SIZE} bytes, not {len(channel_id)}")
-    starts = range(0, max(1, len(channel)), frame_size)
-    last = len(starts) - 1
-    return [Frame(channel_id, n, channel[start : start + frame_size], n == last) for n, start in enumerate(starts)]
-
-
-def pack_frames(frames: Sequence[Frame], frames_per_payload: int) -> list[bytes]:
-    """What goes into calldata or blobs, one item each."""
-    return [
-        encode_frames(frames[start : start + frames_per_payload]) for start in range(0, len(frames), frames_per_payload)
-    ]
 
 
 def encode_channel(settings: BatcherSettings, channel_id: bytes, batches: Sequence[bytes]) -> list[Frame]:
