@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 import trinode.execution.pyevm  # noqa: F401 - puts back the recursion limit that py_ecc, an oracle of some tests, raises
@@ -11,3 +15,14 @@ import trinode.execution.pyevm  # noqa: F401 - puts back the recursion limit tha
 settings.register_profile("default", max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A node that a test runs in this process takes over all logs."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    if root.handlers != handlers:
+        root.handlers, root.level = handlers, level
+        structlog.reset_defaults()

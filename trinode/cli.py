@@ -49,6 +49,12 @@ class NodeCommand(click.Command):
 class NodeGroup(NodeCommand, click.Group):
     """The node itself, with other commands below it."""
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise BadInputError(error.format_message()) from error
+
 
 @click.group(cls=NodeGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
@@ -62,10 +68,17 @@ class NodeGroup(NodeCommand, click.Group):
 @node_options
 @click.pass_context
 def main(context: click.Context, /, **parameters: Any) -> None:
-    """An OP Stack node: derives a chain from L1 and executes it, in one process.
+    """An OP Stack node in one process: it derives a chain from L1 and executes it, and can sequence it and post its batches.
 
     \b
-    trinode --network op-sepolia --genesis genesis.json --l1 URL --l1.beacon URL --datadir DIR
+    A devnet with an L1 of its own, ready for transactions:
+      trinode --datadir DIR
+    A verifier; genesis.json is needed at the first start:
+      trinode --network op-sepolia --genesis genesis.json --l1 URL --l1.beacon URL --datadir DIR
+    A sequencer and batcher:
+      trinode --rollup.config FILE --genesis FILE --l1 URL --l1.beacon URL --datadir DIR --sequencer.enabled --batcher.key FILE
+    An engine that op-node drives:
+      trinode --rollup.config FILE --genesis FILE --datadir DIR --authrpc --authrpc.jwtsecret FILE
 
     Options are also read from TRINODE_* variables and from a TOML file (--config); `trinode config show` says where each value comes from.
     """
@@ -75,13 +88,11 @@ def main(context: click.Context, /, **parameters: Any) -> None:
 
 def _run(config: NodeConfig) -> None:
     # Imported here: the other commands need none of it, and would wait a second for it.
-    from trinode.node.run import NodeStopped, StartError, run_node  # noqa: PLC0415
-
-    def say(line: str) -> None:
-        click.echo(f"{datetime.now(UTC):%H:%M:%S} {line}", err=True)
+    from trinode.node.run import NodeStopped, run_node  # noqa: PLC0415
+    from trinode.node.start import StartError  # noqa: PLC0415
 
     try:
-        run_node(config, say)
+        run_node(config)
     except StartError as error:
         raise BadInputError(str(error)) from error
     except NodeStopped as error:

@@ -1,5 +1,5 @@
-"""Pumps the derivation pipeline: answers what it asks for, has the engine make the blocks that come out, and moves the unsafe, safe
-and finalized heads (specification: rollup-node, "Driver"; derivation, "Engine Queue").
+"""Pumps the derivation pipeline: answers what it asks for, has the engine make the blocks that come out, and moves the heads over them
+(specification: rollup-node, "Driver"; derivation, "Engine Queue").
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Protocol
 
 import trio
 
+from trinode.derive.checkpoint import Checkpoint
 from trinode.derive.errors import ResetRequired
 from trinode.derive.events import (
     Answer,
@@ -22,28 +23,31 @@ from trinode.derive.events import (
     NeedL2Block,
     NeedL2BlockByNumber,
     Notice,
-    PayloadInvalid,
     Request,
 )
 from trinode.derive.finality import FinalityTracker
-from trinode.derive.pipeline import Pipeline
+from trinode.derive.pipeline import Pipeline, PipelineStatus
 from trinode.derive.sync_start import L2Heads
 from trinode.engine.api.interface import Engine
-from trinode.engine.status import ForkchoiceState, InvalidPayloadAttributes, PayloadStatus, Status
-from trinode.node.consolidation import mismatch
-from trinode.protocol.block import KnownBlock, L1Block
-from trinode.protocol.payload import payload_header
+from trinode.node.heads import Heads
+from trinode.node.records import Records
+from trinode.protocol.block import L1Block
 from trinode.protocol.types import BlockId, Hash32
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.l1_chain import L1ChainConfig
-from trinode.rollup.l2_block import L2Block, L2BlockRef, l2_block_of
+from trinode.rollup.l2_block import L2Block, L2BlockRef
+from trinode.storage.derivation import SafeHead
 
+KEEP_INTERVAL = 1.0
+"""Seconds between two records of how far derivation is, while there is much to derive."""
+FINALITY_INTERVAL = 5.0
+"""Seconds between two looks at what is final, likewise; at the end of what there is, it is looked at in any case."""
 MAX_IDLE_RESETS = 5
 """Resets without a block in between, before the driver waits for L1 to move."""
 
 
 class L1(Protocol):
-    """What the driver asks of L1; `trinode.l1.source.L1Source` is one. Answers are verified; a method that cannot answer raises, and
+    """What the driver asks of L1; `trinode.node.verifier.ConfirmedL1` is one. Answers are verified; a method that cannot answer raises, and
     the driver with it.
     """
 
@@ -57,15 +61,11 @@ class L1(Protocol):
         """Blobs by versioned hash, in order; None: they are gone with their block."""
 
 
-class EngineOutOfStep(Exception):
-    """The engine does not have, or does not take, what it must: it is syncing, was exchanged, or lost its data."""
-
-
 class Driver:
     """A verifier: what L1 holds becomes safe.
 
-    `run` derives until it is cancelled; `l1_moved` and `l1_finalized` tell it of L1. The heads are None until the first reset has found them.
-    `notice` is told what the pipeline drops, finds and waits for.
+    `run` derives until it is cancelled; `l1_moved` and `l1_finalized` tell it of L1. `notice` is told what the pipeline drops, finds and
+    waits for. `resets` counts how often derivation began again.
     """
 
     def __init__(
@@ -75,25 +75,43 @@ class Driver:
         l1: L1,
         engine: Engine,
         *,
+        heads: Heads | None = None,
+        records: Records | None = None,
         notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
-        self._config = config
+        """`heads`: of the same engine, where others move them too. `records`: None where a restart may begin anew."""
         self._l1 = l1
-        self._engine = engine
+        self._records = records
+        self._safe_heads: dict[BlockId, L2BlockRef] = {}  # since the last keeping
+        self._kept: Checkpoint | None = None
+        self._kept_at = trio.current_time()
         self._notice = notice
         self._pipeline = Pipeline(config, l1_chain_config)
         self._finality: FinalityTracker | None = None
         self._final_l1: int | None = None
         self._moved = trio.Event()
         self._idle_resets = 0
-        self._derived_from: BlockId | None = None
-        self.unsafe: L2BlockRef | None = None
-        self.safe: L2BlockRef | None = None
+        self._reset_is_wanted = self._anew = False
+        self._finalized_at = float("-inf")
+        self._progressed_at = trio.current_time()
+        self._waits_for = "its first event"
+        self.heads = Heads(config, engine) if heads is None else heads
+        self.resets = 0
 
     @property
-    def finalized(self) -> L2BlockRef | None:
-        """The last L2 block that was derived from finalized L1 data."""
-        return None if self._finality is None else self._finality.finalized
+    def status(self) -> PipelineStatus | None:
+        """Where the pipeline stands; None before the first heads were found."""
+        return self._pipeline.status
+
+    @property
+    def waits_for(self) -> str:
+        """What it does, or waits for, now."""
+        return self._waits_for
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since it last had a new block, a new L1 block or new heads."""
+        return trio.current_time() - self._progressed_at
 
     def l1_moved(self) -> None:
         """L1 has a new head: derivation goes on if it was waiting."""
@@ -104,16 +122,22 @@ class Driver:
         self._final_l1 = number
         self._moved.set()
 
+    def reset(self, *, anew: bool = False) -> None:
+        """Derivation begins again from the engine's heads, as soon as what is under way is done. `anew`: what was kept is not trusted."""
+        self._reset_is_wanted = True
+        self._anew = self._anew or anew
+        self._moved.set()
+
     async def run(self) -> None:
         """Derives as long as L1 has data, and waits for more. Raises CriticalError, EngineOutOfStep, and what `l1` and `engine` raise."""
         await self._reset()
         while True:
             moved = self._moved
+            if self._reset_is_wanted:
+                await self._reset()
             if await self._derive():
                 await moved.wait()
                 self._moved = trio.Event()
-
-    # ---- derivation ----
 
     async def _derive(self) -> bool:
         """One event of the pipeline. Whether there is nothing to do until L1 moves."""
@@ -125,122 +149,118 @@ class Driver:
             await self._reset()
             return self._idle_resets > MAX_IDLE_RESETS
         if isinstance(event, Request):
+            self._waits_for = _named(event)
             self._pipeline.receive(await self._answer(event))
             return False
         if isinstance(event, Idle):
+            self._waits_for = f"L1 block {event.next_l1_number}"
             await self._follow_finality()
+            await self._keep()
         if isinstance(event, HeadsFound):
             await self._go_back(event)
         self._notice(event)
         return isinstance(event, Idle)
 
     async def _reset(self) -> None:
-        """Starts derivation again from the heads that the engine has."""
-        head, safe, finalized = await self._engine.head(), await self._engine.safe(), await self._engine.finalized()
-        heads = [await self._required(known.hash) for known in (head, safe or finalized, finalized) if known is not None]
-        while len(heads) < 3:
-            heads.append(await self._required(self._config.genesis.l2.hash))
-        unsafe, safe_block, finalized_block = (block.ref for block in heads)
-        self._pipeline.reset(L2Heads(unsafe, safe_block, finalized_block))
-        if self._finality is None:
-            self._finality = FinalityTracker(finalized_block)
+        """Starts derivation again from the heads that the engine has, at a checkpoint where that is known to do."""
+        await self._keep()
+        # What led to a second reset in a row is not to be tried again.
+        anew = self._anew or self._idle_resets > 1
+        self._reset_is_wanted = self._anew = False
+        self._waits_for = "the heads of the engine"
+        self.resets += 1
+        self.heads.lose()
+        unsafe, safe, finalized = [block.ref for block in await self.heads.engine_heads()]
+        checkpoints = [] if self._records is None or anew else await self._records.checkpoints()
+        self._pipeline.reset(L2Heads(unsafe, safe, finalized), checkpoints)
+        self._safe_heads.clear()
+        if self._finality is None or self._finality.finalized != finalized:  # an engine elsewhere can lose its data, or be exchanged
+            self._finality = FinalityTracker(finalized)
 
     async def _go_back(self, found: HeadsFound) -> None:
         assert self._finality is not None
-        self.unsafe, self.safe = found.unsafe, found.safe
+        self._progressed_at = trio.current_time()
         self._finality.rewind(found.safe.number)
-        await self._choose(found.unsafe)
+        if self._records is not None:
+            recorded = await self._records.found(found.safe, self._finality.finalized.number)
+            newest = await self.heads.block(recorded[-1].l2.hash) if recorded else None
+            if newest is not None:  # else the engine was exchanged under the records
+                self._finality.restore((safe_head.l1, safe_head.l2) for safe_head in recorded)
+        await self.heads.find(found.unsafe, found.safe, self._finality.finalized)
 
     async def _answer(self, request: Request) -> Answer:
         match request:
             case NeedL1Block(number):
-                return await self._l1.block_by_number(number)
-            case NeedL1BlockByHash(block):
-                return await self._l1.block_by_hash(block)
-            case NeedBlobs(block, timestamp, hashes):
-                return await self._l1.blobs(block, timestamp, hashes)
+                block = await self._l1.block_by_number(number)
+                if block is not None:
+                    self._progressed_at = trio.current_time()
+                    if trio.current_time() - self._kept_at >= KEEP_INTERVAL:
+                        await self._keep()
+                return block
+            case NeedL1BlockByHash(block_id):
+                return await self._l1.block_by_hash(block_id)
+            case NeedBlobs(block_id, timestamp, hashes):
+                return await self._l1.blobs(block_id, timestamp, hashes)
             case NeedL2Block(block_hash):
-                known = await self._engine.block(block_hash)
-                return None if known is None else self._read(known)
+                return await self.heads.block(block_hash)
             case NeedL2BlockByNumber(number):
-                known = await self._engine.block_by_number(number)
-                return None if known is None else self._read(known)
+                return await self.heads.block_by_number(number)
             case DerivedAttributes():
                 return await self._make(request)
 
-    # ---- blocks ----
-
-    async def _make(self, derived: DerivedAttributes) -> L2Block | PayloadInvalid:
-        """The block of derived attributes: the one that the engine has already if it is that, else a new one."""
-        known = await self._engine.block_by_number(derived.number)
-        is_new = known is None or mismatch(self._config, derived.attributes, derived.parent.hash, known) is not None
-        block = await self._build(derived) if known is None or is_new else self._read(known)
-        if isinstance(block, PayloadInvalid):
-            return block
-        self._idle_resets = 0
-        await self._advance(derived, block, is_new=is_new)
+    async def _make(self, derived: DerivedAttributes) -> Answer:
+        assert self._finality is not None
+        if trio.current_time() - self._finalized_at >= FINALITY_INTERVAL:
+            await self._follow_finality()
+        block = await self.heads.make(derived)
+        self._progressed_at = trio.current_time()
+        if isinstance(block, L2Block):
+            self._idle_resets = 0
+            self._finality.derived(block.ref, derived.derived_from)
+            if derived.concluding and self.heads.safe == block.ref:
+                self._safe_heads[derived.derived_from] = block.ref
         return block
 
-    async def _build(self, derived: DerivedAttributes) -> L2Block | PayloadInvalid:
-        """Has the engine build and check a block on the parent."""
-        try:
-            begun = await self._engine.forkchoice_updated(self._choice(derived.parent.hash), derived.attributes)
-        except InvalidPayloadAttributes as error:
-            return PayloadInvalid(str(error))
-        finally:
-            self.unsafe = derived.parent  # the engine's head, also where the attributes are refused
-        _expect_valid(begun.payload_status, f"L2 block {derived.parent.number} as the head")
-        if begun.payload_id is None:
-            raise EngineOutOfStep(f"the engine builds no block on L2 block {derived.parent.number}")
-        envelope = (await self._engine.get_payload(begun.payload_id)).envelope
-        status = await self._engine.new_payload(envelope)
-        if status.status is Status.INVALID:
-            return PayloadInvalid(status.validation_error or "the engine does not say why")
-        _expect_valid(status, f"L2 block {derived.number}")
-        payload = envelope.payload
-        return l2_block_of(self._config, payload_header(envelope), payload.block_hash, payload.transactions)
-
-    async def _advance(self, derived: DerivedAttributes, block: L2Block, *, is_new: bool) -> None:
-        """Moves the heads over a block that was derived; a new one is the engine's head then."""
-        assert self._finality is not None and self.safe is not None and self.unsafe is not None
-        if is_new:
-            self.unsafe = block.ref
-        if derived.derived_from != self._derived_from:
-            # Now and then while there is much to derive; at the end of it in any case.
-            self._derived_from = derived.derived_from
-            await self._follow_finality()
-        self._finality.derived(block.ref, derived.derived_from)
-        is_safe = derived.concluding and block.ref.number > self.safe.number
-        if is_safe:
-            self.safe = block.ref
-        if is_new or is_safe:
-            await self._choose(self.unsafe)
+    # ---- what follows ----
 
     async def _follow_finality(self) -> None:
-        if self._finality is None or self._final_l1 is None or self.safe is None or self.unsafe is None:
+        self._finalized_at = trio.current_time()
+        safe = self.heads.safe
+        if self._finality is None or self._final_l1 is None or safe is None:
             return
-        before = self._finality.finalized
-        if self._finality.l1_finalized(self._final_l1, self.safe) != before:
-            await self._choose(self.unsafe)
+        found = self._finality.finalizable(self._final_l1, safe)
+        if found is None:
+            return
+        l1_block = await self._l1.block_by_number(found.derived_from.number)
+        # Who slept through a reorg of L1 hears what is final before derivation has read the new blocks.
+        if l1_block is not None and l1_block.hash == found.derived_from.hash:
+            self._finality.finalize(found.block)
+            await self.heads.finalize(found.block)
 
-    async def _choose(self, head: L2BlockRef) -> None:
-        result = await self._engine.forkchoice_updated(self._choice(head.hash), None)
-        _expect_valid(result.payload_status, f"L2 block {head.number} as the head")
-
-    def _choice(self, head: Hash32) -> ForkchoiceState:
-        assert self.safe is not None and self._finality is not None
-        return ForkchoiceState(head, self.safe.hash, self._finality.finalized.hash)
-
-    async def _required(self, block_hash: Hash32) -> L2Block:
-        known = await self._engine.block(block_hash)
-        if known is None:
-            raise EngineOutOfStep(f"the engine lacks L2 block 0x{block_hash.hex()} of its own chain")
-        return self._read(known)
-
-    def _read(self, block: KnownBlock) -> L2Block:
-        return l2_block_of(self._config, block.header, block.hash, block.transactions)
+    async def _keep(self) -> None:
+        """Records what the engine has by now."""
+        self._kept_at = trio.current_time()
+        checkpoint = self._pipeline.checkpoint()
+        if self._records is None or (checkpoint is self._kept and not self._safe_heads):
+            return
+        safe_heads = [SafeHead(l1, l2) for l1, l2 in self._safe_heads.items()]
+        await self._records.keep(safe_heads, None if checkpoint is self._kept else checkpoint)
+        self._kept = checkpoint
+        self._safe_heads.clear()
 
 
-def _expect_valid(status: PayloadStatus, what: str) -> None:
-    if status.status is not Status.VALID:
-        raise EngineOutOfStep(f"the engine answers {status.status.value} to {what}: {status.validation_error or 'no reason given'}")
+def _named(request: Request) -> str:
+    """What a request is for, for people."""
+    match request:
+        case NeedL1Block(number):
+            return f"L1 block {number}"
+        case NeedL1BlockByHash(block):
+            return f"L1 block {block.number} 0x{block.hash.hex()}"
+        case NeedBlobs(block, _, hashes):
+            return f"{len(hashes)} blobs of L1 block {block.number}"
+        case NeedL2Block(block_hash):
+            return f"L2 block 0x{block_hash.hex()} of the engine"
+        case NeedL2BlockByNumber(number):
+            return f"L2 block {number} of the engine"
+        case DerivedAttributes():
+            return f"the engine to make L2 block {request.number}"

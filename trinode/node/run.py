@@ -1,142 +1,153 @@
-"""The running node: everything that was wired, in one nursery, until a signal ends it."""
+"""The running node: what the configuration asks for, in one nursery, until a signal ends it."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import time
+from contextlib import AbstractAsyncContextManager, ExitStack, closing
+from types import FrameType
+from typing import Any
 
+import structlog
 import trio
 
-from trinode.derive.errors import CriticalError, UnsupportedChain
-from trinode.engine.core import EngineCore
+from trinode.devnet.devnet import Devnet
+from trinode.engine.pool.pool import TransactionPool
 from trinode.engine.sender_recovery import ThreadedRecovery
-from trinode.engine.service import EngineService
 from trinode.execution.block import BlockExecutor
-from trinode.execution.errors import UnknownFork
 from trinode.execution.evm.engine import FastEngine
-from trinode.jsonrpc.endpoint import Endpoint, EndpointError, Retries
-from trinode.l1.beacon import Beacon
 from trinode.l1.blob_hasher import BlobHasher
-from trinode.l1.prefetch import Prefetcher
-from trinode.l1.source import L1Source
-from trinode.l1.watch import L1Watcher, WatchSettings
+from trinode.node import datadir, logs
 from trinode.node.config import NodeConfig
-from trinode.node.driver import Driver, EngineOutOfStep
-from trinode.node.verifier import run_verifier
-from trinode.node.wiring import Chain, StartError, check_supported, load_chain, open_store
-from trinode.protocol.types import BlockId
-from trinode.storage.errors import StoreError
+from trinode.node.engines import Embedded, OpenEngine, embedded_engine, external_engine, stateless_engine
+from trinode.node.records import Records
+from trinode.node.rollup_node import run_rollup_node
+from trinode.node.servers import run_engine_only, trinode_version
+from trinode.node.services import BUG, EXPLAINED, ServiceFailed
+from trinode.node.start import StartError
+from trinode.node.wiring import Chain, check_supported, load_chain, open_devnet, open_records, open_store, pool_limits
+from trinode.storage.derivation import DerivationRecords
 
-_REPORT_INTERVAL = 10.0
-"""Seconds between two lines of progress."""
-_PREFETCHED_BLOCKS = 32
-_TIMEOUT = 30.0
-_ONCE = Retries(1)
-"""At one endpoint; another endpoint is the second attempt."""
-
-__all__ = ["NodeStopped", "StartError", "run_node"]
-
-Say = Callable[[str], None]
+_log = structlog.get_logger()
 
 
 class NodeStopped(Exception):
     """The node cannot go on; one line that says why."""
 
 
-def run_node(config: NodeConfig, say: Say) -> None:
+def run_node(config: NodeConfig) -> None:
     """Runs until SIGINT or SIGTERM; a second signal ends the process at once. Raises StartError and NodeStopped."""
+    logs.configure(config.log.level, config.log.format, color=config.log.color)
     check_supported(config)
-    chain = load_chain(config)
-    with open_store(config, chain.config) as store, BlobHasher() as hasher, ThreadedRecovery() as recover:
-        core = EngineCore(store, BlockExecutor(chain.config, FastEngine(), recover))
-        start = f"chain {chain.config.l2_chain_id}, at L2 block {store.head.number}; data in {config.general.datadir}"
+    with _EarlySignals() as signals, ExitStack() as stack:
         try:
-            trio.run(_run, config, chain, EngineService(core), hasher, say, start)
-        except* StartError as group:
-            raise StartError(_first(group)) from group
-        except* (CriticalError, EngineOutOfStep, StoreError, UnsupportedChain, UnknownFork) as group:
-            raise NodeStopped(_first(group)) from group
+            stack.enter_context(datadir.held(config.general.datadir))
+        except datadir.DatadirError as error:
+            raise StartError(str(error)) from error
+        devnet = stack.enter_context(closing(open_devnet(config))) if config.chain.is_devnet else None
+        chain = load_chain(config) if devnet is None else Chain(devnet.rollup_config, devnet.l1_chain_config)
+        recover = stack.enter_context(ThreadedRecovery())
+        executor = BlockExecutor(chain.config, FastEngine(), recover)
+        embedded = None
+        if config.engine.kind == "embedded":
+            store = stack.enter_context(open_store(config, chain.config, None if devnet is None else devnet.genesis))
+            pool = TransactionPool(chain.config, store, pool_limits(config), clock=time.monotonic)
+            embedded = Embedded(store, executor, pool)
+        records = stack.enter_context(closing(open_records(config, chain.config)))
+        hasher = stack.enter_context(BlobHasher())
+        if signals.came:
+            _log.info("stopped")
+            return
+        try:
+            trio.run(_run, config, chain, devnet, executor, embedded, records, hasher, signals)
+        except ExceptionGroup as group:
+            raise _explained(group) from group
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    """The message of the first error in a group, however deep it is."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
+class _EarlySignals:
+    """Hears SIGINT and SIGTERM while trio does not: the stores are opened, or closed. An exception in the middle of that could leave a thread
+    behind that nobody ends, so that the first one is only noted. The second one ends the process.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _EarlySignals:
+        self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        if self.came:
+            os._exit(1)
+        self.came = True
+
+
+def _explained(group: ExceptionGroup[Exception]) -> StartError | NodeStopped:
+    """What ended the node, in one line."""
+    refused, stopped = group.subgroup(StartError), group.subgroup((*EXPLAINED, ServiceFailed))
+    if refused is not None:
+        return StartError(str(_first(refused)))
+    if stopped is not None:
+        return NodeStopped(str(_first(stopped)))
+    _log.error("the node failed", exc_info=group)
+    error = _first(group)
+    return NodeStopped(f"{type(error).__name__}: {error}. {BUG}")
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The first error in a group, however deep it is."""
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    return str(error)
+    return error
 
 
-async def _run(config: NodeConfig, chain: Chain, engine: EngineService, hasher: BlobHasher, say: Say, start: str) -> None:
-    endpoints: list[Endpoint] = []
-    try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(_stop_on_signal, nursery.cancel_scope, say)
-            say(start)
-            await _verify(config, chain, engine, hasher, endpoints, say)
-    finally:
-        with trio.CancelScope(shield=True):
-            await engine.close()
-            for endpoint in endpoints:
-                await endpoint.close()
+async def _run(
+    config: NodeConfig,
+    chain: Chain,
+    devnet: Devnet | None,
+    executor: BlockExecutor,
+    embedded: Embedded | None,
+    records: DerivationRecords,
+    hasher: BlobHasher,
+    signals: _EarlySignals,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        # The signals are heard until the end, for a second one ends what the first one has not.
+        with trio.CancelScope() as scope:
+            await nursery.start(_stop_on_signal, scope)
+            if signals.came:
+                scope.cancel()
+            head = {} if embedded is None else {"head": embedded.store.head.number}
+            what = {"chain": chain.config.l2_chain_id, "engine": config.engine.kind, **head, "data": str(config.general.datadir)}
+            _log.info(f"trinode {trinode_version()}", **what)
+            async with _engine(config, chain, executor, embedded) as engine:
+                if config.authrpc.enabled:
+                    await run_engine_only(config, chain, engine)
+                else:
+                    await run_rollup_node(config, chain, engine, Records(records), hasher, devnet)
+        nursery.cancel_scope.cancel()
 
 
-async def _stop_on_signal(scope: trio.CancelScope, say: Say, *, task_status: trio.TaskStatus[None]) -> None:
+def _engine(config: NodeConfig, chain: Chain, executor: BlockExecutor, embedded: Embedded | None) -> AbstractAsyncContextManager[OpenEngine]:
+    if embedded is not None:
+        return embedded_engine(embedded)
+    if config.engine.kind == "stateless":
+        return stateless_engine(config, chain.config, executor)
+    return external_engine(config, chain.config)
+
+
+async def _stop_on_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
-        is_stopping = False
         async for _ in signals:
-            if is_stopping:
+            if scope.cancel_called:
                 os._exit(1)
-            is_stopping = True
-            say("stopping")
+            _log.info("stopping; a second signal ends it at once")
             scope.cancel()
-
-
-async def _verify(config: NodeConfig, chain: Chain, engine: EngineService, hasher: BlobHasher, endpoints: list[Endpoint], say: Say) -> None:
-    source = _l1_source(config, chain, hasher, endpoints, say)
-    genesis = chain.config.genesis.l1
-    try:
-        await source.check(chain.config.l1_chain_id, BlockId(genesis.number, genesis.hash))
-    except EndpointError as error:
-        raise StartError(str(error)) from error
-    settings = WatchSettings(
-        interval=config.l1.head_interval, label_interval=config.l1.epoch_interval, confirmation_depth=config.l1.confirmations
-    )
-    watcher = L1Watcher(source, settings, notice=lambda error: say(str(error)))
-    prefetcher = Prefetcher(source, ahead=_PREFETCHED_BLOCKS, inbox=chain.config.batch_inbox_address)
-    async with trio.open_nursery() as nursery:
-
-        async def run(*, task_status: trio.TaskStatus[Driver]) -> None:
-            await run_verifier(chain.config, chain.l1, source, watcher, prefetcher, engine, task_status=task_status)
-
-        driver: Driver = await nursery.start(run)
-        while True:
-            await trio.sleep(_REPORT_INTERVAL)
-            say(progress(driver, watcher))
-
-
-def _l1_source(config: NodeConfig, chain: Chain, hasher: BlobHasher, endpoints: list[Endpoint], say: Say) -> L1Source:
-    def open_endpoint(role: str, url: str) -> Endpoint:
-        endpoint = Endpoint(role, url, concurrency=config.l1.max_concurrency, timeout=_TIMEOUT, retries=_ONCE)
-        endpoints.append(endpoint)
-        return endpoint
-
-    def notice(error: EndpointError) -> None:
-        say(str(error))
-
-    urls = [config.l1.beacon, *config.l1.beacon_fallbacks] if config.l1.beacon is not None else []
-    beacon = Beacon([open_endpoint("beacon", url) for url in urls], hasher, notice=notice) if urls else None
-    contracts = (chain.config.deposit_contract_address, chain.config.l1_system_config_address)
-    nodes = [open_endpoint("L1", url) for url in config.l1.endpoints]
-    return L1Source(nodes, beacon, contracts, cache_bytes=config.l1.cache_bytes, notice=notice)
-
-
-def progress(driver: Driver, watcher: L1Watcher) -> str:
-    """Where the node is, in one line."""
-    if driver.unsafe is None or driver.safe is None or watcher.latest is None:
-        return "looking for the place to begin"
-    l1 = watcher.latest
-    finalized = driver.finalized
-    blocks = f"L2 unsafe {driver.unsafe.number}, safe {driver.safe.number}, finalized {finalized.number if finalized else '-'}"
-    return f"{blocks}; L1 origin {driver.safe.l1_origin.number} of {l1.head.number}"

@@ -6,43 +6,53 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
+import structlog
 import trio
 
-from trinode.derive.events import Notice
-from trinode.engine.api.interface import Engine
+from trinode.engine.api.endpoint import EngineProblem
+from trinode.engine.status import InvalidForkchoiceState
 from trinode.jsonrpc.endpoint import EndpointError
 from trinode.l1.prefetch import Prefetcher
 from trinode.l1.source import L1Source
 from trinode.l1.watch import L1Watcher
 from trinode.node.driver import Driver
+from trinode.node.heads import EngineOutOfStep
 from trinode.protocol.block import L1Block
 from trinode.protocol.types import BlockId, Hash32
-from trinode.rollup.config import RollupConfig
-from trinode.rollup.l1_chain import L1ChainConfig
 
 _PREFETCHING_TASKS = 8
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 60.0
 """Seconds between two rounds of asking all endpoints for the same thing."""
 
 T = TypeVar("T")
+_log = structlog.get_logger()
 
 
 class ConfirmedL1:
     """L1 as far as derivation may read it (the driver's `L1`). What no endpoint can give now is asked for until one can: the source tells
-    its notice of each failure.
+    its notice of each failure. `depth`: how many blocks must be on top of one; None: as the watcher counts it.
     """
 
-    def __init__(self, source: L1Source, watcher: L1Watcher, prefetcher: Prefetcher) -> None:
+    def __init__(self, source: L1Source, watcher: L1Watcher, prefetcher: Prefetcher | None, *, depth: int | None = None) -> None:
         self._source = source
         self._watcher = watcher
         self._prefetcher = prefetcher
+        self._depth = depth
+
+    def confirmed(self) -> int | None:
+        """The number of the last block that may be read; None: it is not known yet where L1 is."""
+        heads = self._watcher.latest
+        if heads is None:
+            return None
+        return heads.confirmed if self._depth is None else heads.head.number - self._depth
 
     async def block_by_number(self, number: int) -> L1Block | None:
         """The canonical block of that number; None: there is none that is confirmed."""
-        heads = self._watcher.latest
-        if heads is None or number > heads.confirmed:
+        confirmed = self.confirmed()
+        if confirmed is None or number > confirmed:
             return None
-        self._prefetcher.want(number, heads.confirmed)
+        if self._prefetcher is not None:
+            self._prefetcher.want(number, confirmed)
         return await _until_answered(lambda: self._source.block_by_number(number))
 
     async def block_by_hash(self, block: BlockId) -> L1Block | None:
@@ -65,28 +75,39 @@ async def _until_answered(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 async def run_verifier(
-    config: RollupConfig,
-    l1_chain_config: L1ChainConfig,
-    source: L1Source,
+    driver: Driver,
     watcher: L1Watcher,
     prefetcher: Prefetcher,
-    engine: Engine,
     *,
-    notice: Callable[[Notice], None] = lambda notice: None,
-    task_status: trio.TaskStatus[Driver] = trio.TASK_STATUS_IGNORED,
+    patient: bool = False,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Derives what L1 holds until it is cancelled; gives its driver when it begins. The caller has checked that `source` is of the rollup's
-    L1. Raises as `Driver.run` does, but for L1's failures.
+    """Derives what L1 holds until it is cancelled. The caller has checked that `watcher` is of the rollup's L1. Raises as `Driver.run` does;
+    if `patient`, what an engine elsewhere cannot do now is tried again.
     """
-    driver = Driver(config, l1_chain_config, ConfirmedL1(source, watcher, prefetcher), engine, notice=notice)
     async with trio.open_nursery() as nursery:
         await nursery.start(watcher.run)
         for _ in range(_PREFETCHING_TASKS):
             await nursery.start(prefetcher.work)
-        nursery.start_soon(driver.run)
-        task_status.started(driver)
+        nursery.start_soon(_drive_patiently if patient else Driver.run, driver)
+        task_status.started()
         async with aclosing(watcher.updates()) as updates:
             async for heads in updates:
                 if heads.finalized is not None:
                     driver.l1_finalized(heads.finalized.number)
                 driver.l1_moved()
+
+
+async def _drive_patiently(driver: Driver) -> None:
+    """Derivation begins again from the engine's heads whenever the engine is there again."""
+    delay = _FIRST_DELAY
+    while True:
+        began = trio.current_time()
+        try:
+            await driver.run()
+        except (EngineProblem, EngineOutOfStep, InvalidForkchoiceState) as error:
+            _log.warning(str(error))
+        if trio.current_time() - began > _LONGEST_DELAY:
+            delay = _FIRST_DELAY
+        await trio.sleep(delay)
+        delay = min(2 * delay, _LONGEST_DELAY)

@@ -35,31 +35,49 @@ def _check_chain(config: NodeConfig) -> None:
 
 
 def _check_devnet(config: NodeConfig) -> None:
-    for name in ("l1", "l1.beacon", "l2", "l2.witness"):
+    for name in ("l1", "l1.ws", "l1.beacon", "l2", "l2.witness", "authrpc"):
         if _is_given(config, name):
             raise ConfigError(f"{name} is set, but no chain: add network or rollup.config (without, an embedded devnet runs with an L1 of its own)")
+    for setting in config.settings:
+        is_its_own = setting.option.section in ("override", "batcher") or setting.option.name == "sequencer.l1-confs"
+        if is_its_own and not setting.is_default:
+            raise ConfigError(f"{setting.option.name} is set, but no chain: the embedded devnet has its own; leave it out, or add rollup.config")
 
 
 def _check_real(config: NodeConfig) -> None:
+    if config.authrpc.enabled:
+        _check_driven(config)
+        return
+    if config.chain.halt != "none":
+        raise ConfigError("rollup.halt is set, but nothing tells this node of protocol versions: a rollup node does, with authrpc; leave it out")
     if not config.l1.endpoints:
         raise ConfigError("l1 is missing: add the RPC URL of an L1 execution client (--l1 URL)")
     if config.l1.beacon is None and config.chain.network is not None:
         raise ConfigError("l1.beacon is missing: add the URL of an L1 beacon node (--l1.beacon URL); the chain's batches are in blobs")
     if config.l1.beacon is None and (config.l1.beacon_fallbacks or config.l1.beacon_header is not None):
         raise ConfigError("l1.beacon is missing: l1.beacon-fallbacks and l1.beacon-header only go with it")
-    if config.chain.rollup_config is not None and config.chain.genesis is None and config.engine.kind == "embedded":
-        raise ConfigError("genesis is missing: with rollup.config, execution needs the chain's genesis.json (or an engine elsewhere: l2)")
+
+
+def _check_driven(config: NodeConfig) -> None:
+    """The engine alone, which another rollup node drives."""
+    for name in ("l1", "l1.beacon", "l1.ws", "sequencer.enabled"):
+        if _is_given(config, name):
+            raise ConfigError(f"{name} and authrpc are both set: with authrpc another rollup node derives and drives this engine; leave one out")
+    if config.engine.kind != "embedded":
+        raise ConfigError(f"authrpc serves our own engine, but engine is {config.engine.kind}: leave one out")
 
 
 def _check_engine(config: NodeConfig) -> None:
     engine = config.engine
     if engine.endpoint is not None and engine.kind != "external":
         raise ConfigError(f"l2 is set, but engine is {engine.kind}: leave l2 out, or set engine to external")
-    if engine.witness is not None and engine.kind != "stateless":
+    if engine.witness and engine.kind != "stateless":
         raise ConfigError(f"l2.witness is set, but engine is {engine.kind}: leave l2.witness out, or set engine to stateless")
+    if engine.trusted_output is not None and engine.kind != "stateless":
+        raise ConfigError(f"l2.trusted-output is set, but engine is {engine.kind}: leave it out, or set engine to stateless")
     if engine.kind == "external" and engine.endpoint is None:
         raise ConfigError("engine is external, but l2 is missing: add the URL of its Engine API (--l2 URL)")
-    if engine.kind == "stateless" and engine.witness is None:
+    if engine.kind == "stateless" and not engine.witness:
         raise ConfigError("engine is stateless, but l2.witness is missing: add an RPC URL that serves debug_executionWitness")
     if engine.endpoint is not None and engine.jwt_secret is None:
         raise ConfigError("l2 is set without l2.jwt-secret: add the file of the secret that the execution client has too")
@@ -70,7 +88,7 @@ def _check_engine(config: NodeConfig) -> None:
 def _check_sequencer(config: NodeConfig) -> None:
     sequencer = config.sequencer
     if not sequencer.enabled:
-        only_with_it = {"sequencer.stopped": sequencer.stopped, "sequencer.recover": sequencer.recover, "batcher.key": sequencer.batcher_key}
+        only_with_it = {"sequencer.stopped": sequencer.stopped, "sequencer.recover": sequencer.recover, "batcher.key": config.batcher.key}
         for name, is_set in only_with_it.items():
             if is_set:
                 raise ConfigError(f"{name} is set, but sequencer.enabled is not: set that too, or leave {name} out")

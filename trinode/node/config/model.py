@@ -22,7 +22,9 @@ class General:
 
 @dataclass(frozen=True, slots=True)
 class ChainChoice:
-    """Which chain: a built-in network (its canonical name), a rollup.json, or neither: the embedded devnet."""
+    """Which chain: a built-in network (its canonical name), a rollup.json, or neither: the embedded devnet.
+    `block_time`: of the devnet, in seconds; 0: instant blocks.
+    """
 
     network: str | None
     rollup_config: Path | None
@@ -30,6 +32,7 @@ class ChainChoice:
     genesis: Path | None
     halt: str
     block_time: int
+    devnet_l1_port: int
 
     @property
     def is_devnet(self) -> bool:
@@ -69,6 +72,7 @@ class L1Settings:
     max_batch_size: int
     head_interval: float
     epoch_interval: float
+    websocket: str | None = field(repr=False)
     beacon: str | None = field(repr=False)
     beacon_fallbacks: tuple[str, ...] = field(repr=False)
     beacon_header: tuple[str, str] | None = field(repr=False)
@@ -78,13 +82,16 @@ class L1Settings:
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """`kind` is embedded, external (then `endpoint` and `jwt_secret` are there) or stateless (then `witness` is)."""
+    """`kind` is embedded, external (then `endpoint` and `jwt_secret` are there) or stateless (then `witness` is). `trusted_output`: the number
+    of an L2 block and its output root.
+    """
 
     kind: str
     endpoint: str | None = field(repr=False)
     jwt_secret: Path | None
     timeout: float
-    witness: str | None = field(repr=False)
+    witness: tuple[str, ...] = field(repr=False)
+    trusted_output: tuple[int, bytes] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +171,7 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class SequencerSettings:
-    """`key` is 32 bytes; `batcher_key` is the file of one."""
+    """`key` is 32 bytes."""
 
     enabled: bool
     stopped: bool
@@ -172,7 +179,21 @@ class SequencerSettings:
     confirmations: int
     recover: bool
     key: bytes | None = field(repr=False)
-    batcher_key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatcherOptions:
+    """`key`: the file of the private key; None: nothing is posted."""
+
+    key: Path | None
+    data_availability: str
+    batch_type: str
+    max_channel_duration: int
+    target_num_frames: int
+    sub_safety_margin: int
+    max_pending: int
+    resubmission_timeout: float
+    confirmations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +246,7 @@ class NodeConfig:
     upstream: Upstream
     txpool: PoolSettings
     sequencer: SequencerSettings
+    batcher: BatcherOptions
     metrics: MetricsSettings
     log: LogSettings
     settings: tuple[Setting, ...] = field(repr=False)

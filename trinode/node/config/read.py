@@ -143,7 +143,7 @@ def _implied(settings: list[Setting]) -> tuple[Setting, ...]:
     by_name = {setting.option.name: setting for setting in settings}
 
     def has(name: str) -> bool:
-        return by_name[name].value is not None
+        return by_name[name].value not in (None, ())
 
     implied: dict[str, tuple[Any, str]] = {}
     if has("l2"):

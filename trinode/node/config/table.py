@@ -13,12 +13,15 @@ from trinode.node.config.values import (
     KEY,
     NETWORK,
     NUMBER,
+    OUTPUT,
     PATH,
+    PORT,
     RATE,
     SECRET_FILE,
     SIZE,
     UNIX_TIME,
     URL,
+    WEBSOCKET_URL,
     one_of,
 )
 from trinode.rollup.fork import SCHEDULED_FORKS, Fork
@@ -37,7 +40,8 @@ SECTIONS = {
     "rpc": "The rollup node's RPC (optimism_, admin_)",
     "upstream": "Other nodes that requests go to",
     "txpool": "Transaction pool",
-    "sequencer": "Sequencer and batcher",
+    "sequencer": "Sequencer",
+    "batcher": "Batcher",
     "metrics": "Metrics",
     "log": "Log",
 }
@@ -71,12 +75,13 @@ _CHAIN = (
         "rollup.halt",
         "chain.halt",
         one_of("none", "major", "minor", "patch"),
-        "stop when L1 requires a protocol version that is newer in this part",
+        "with authrpc: stop when L1 requires a protocol version that is newer in this part",
         default="none",
         op_node=("rollup.halt",),
         op_geth=("rollup.halt",),
     ),
-    Option("block-time", "chain.block_time", BLOCK_TIME, "time between the blocks of the embedded devnet", default="2s"),
+    Option("block-time", "chain.block_time", BLOCK_TIME, "time between the blocks of the embedded devnet, or instant", default="2s"),
+    Option("devnet.l1.port", "chain.devnet_l1_port", PORT, "port of the embedded devnet's L1, which takes deposits; 0: any free one", default="8555"),
 )
 
 _OVERRIDABLE = tuple(fork.label for fork in SCHEDULED_FORKS if fork is not Fork.REGOLITH)
@@ -140,6 +145,7 @@ _L1 = (
         default="6m24s",
         op_node=("l1.epoch-poll-interval",),
     ),
+    Option("l1.ws", "l1.websocket", WEBSOCKET_URL, "WebSocket of an L1 execution client: tells of new heads sooner than polling does"),
     Option("l1.beacon", "l1.beacon", URL, "REST API of an L1 beacon node: blobs come from it", op_node=("l1.beacon",)),
     Option(
         "l1.beacon-fallbacks",
@@ -166,13 +172,26 @@ _ENGINE = (
         "engine",
         "engine.kind",
         one_of("embedded", "external", "stateless"),
-        "who executes blocks: this process, the execution client at l2, or this process from witnesses without a state",
+        "who executes blocks: this process, the execution client at l2, or this process from witnesses without a state; l2 and l2.witness imply it",
         default="embedded",
     ),
     Option("l2", "engine.endpoint", URL, "Engine API of an external execution client", key="l2.rpc", op_node=("l2",)),
     Option("l2.jwt-secret", "engine.jwt_secret", SECRET_FILE, "file of the secret shared with it, 64 hex digits", op_node=("l2.jwt-secret",)),
     Option("l2.engine-rpc-timeout", "engine.timeout", DURATION, "for one answer of it", default="10s", op_node=("l2.engine-rpc-timeout",)),
-    Option("l2.witness", "engine.witness", URL, "RPC that serves debug_executionWitness, for the stateless engine"),
+    Option(
+        "l2.witness",
+        "engine.witness",
+        URL,
+        "RPC of an execution client that serves debug_executionWitness, for the stateless engine; several: others take over",
+        many=True,
+    ),
+    Option(
+        "l2.trusted-output",
+        "engine.trusted_output",
+        OUTPUT,
+        "output root of the L2 block that the stateless engine begins with, as NUMBER:ROOT",
+        unset="it begins at the rollup's genesis",
+    ),
 )
 
 _STORAGE = (
@@ -186,7 +205,14 @@ _STORAGE = (
         op_geth=("history.state",),
     ),
     Option("cache", "storage.cache_bytes", SIZE, "memory for the database's cache", default="64MiB", op_geth=("cache",)),
-    Option("safedb.path", "storage.safedb", PATH, "folder that keeps the safe head of each L1 block", unset="not kept", op_node=("safedb.path",)),
+    Option(
+        "safedb.path",
+        "storage.safedb",
+        PATH,
+        "folder that keeps the safe head of each L1 block, and where derivation goes on after a restart",
+        unset="derivation in the datadir",
+        op_node=("safedb.path",),
+    ),
 )
 
 
@@ -214,7 +240,12 @@ _UPSTREAM = (
 _TXPOOL = (
     Option("txpool.globalslots", "txpool.global_slots", COUNT, "transactions in the pool at most", default="5120", op_geth=("txpool.globalslots",)),
     Option(
-        "txpool.accountslots", "txpool.account_slots", COUNT, "transactions of one sender at most", default="16", op_geth=("txpool.accountslots",)
+        "txpool.accountslots",
+        "txpool.account_slots",
+        COUNT,
+        "transactions of one sender that keep their place when the pool is full; a sender may have more while there is room",
+        default="16",
+        op_geth=("txpool.accountslots",),
     ),
     Option("txpool.pricelimit", "txpool.price_limit", NUMBER, "least tip in wei that is taken", default="1", op_geth=("txpool.pricelimit",)),
     Option(
@@ -261,9 +292,31 @@ _SEQUENCER = (
         "private key that signs blocks; better in the environment than in a flag",
         op_node=("p2p.sequencer.key",),
     ),
+)
+
+
+_BATCHER = (
+    Option("batcher.key", "batcher.key", SECRET_FILE, "file of the private key that signs batcher transactions", unset="no batches are posted"),
     Option(
-        "batcher.key", "sequencer.batcher_key", SECRET_FILE, "file of the private key that signs batcher transactions", unset="no batches are posted"
+        "batcher.data-availability-type",
+        "batcher.data_availability",
+        one_of("blobs", "calldata", "auto"),
+        "where batches go on L1; auto: where it costs less",
+        default="blobs",
     ),
+    Option("batcher.batch-type", "batcher.batch_type", one_of("span", "singular"), "one batch for many blocks, or for each", default="span"),
+    Option(
+        "batcher.max-channel-duration",
+        "batcher.max_channel_duration",
+        NUMBER,
+        "L1 blocks after which a channel is posted; 0: only when it is full",
+        default="1",
+    ),
+    Option("batcher.target-num-frames", "batcher.target_num_frames", COUNT, "blobs, or calldata transactions, that a channel fills", default="6"),
+    Option("batcher.sub-safety-margin", "batcher.sub_safety_margin", NUMBER, "L1 blocks that a channel is posted before it is late", default="10"),
+    Option("batcher.max-pending-tx", "batcher.max_pending", NUMBER, "L1 transactions under way at once; 0: no limit", default="4"),
+    Option("batcher.resubmission-timeout", "batcher.resubmission_timeout", DURATION, "before a stuck one is sent with higher fees", default="48s"),
+    Option("batcher.num-confirmations", "batcher.confirmations", COUNT, "L1 blocks until one is watched no more", default="10"),
 )
 
 
@@ -282,6 +335,7 @@ OPTIONS: tuple[Option, ...] = (
     *_UPSTREAM,
     *_TXPOOL,
     *_SEQUENCER,
+    *_BATCHER,
     *METRICS,
     *LOG,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trinode.node.config.option import Option
 from trinode.node.config.values import ALLOWED, BOOLEAN, DURATION, HOST, NUMBER, PORT, SECRET_FILE, one_of
 
-NAMESPACES = one_of("admin", "debug", "eth", "net", "txpool", "web3")
+NAMESPACES = one_of("admin", "debug", "eth", "net", "optimism", "txpool", "web3")
 
 
 def _server(name: str, title: str, port: str, allowed: tuple[Option, ...]) -> tuple[Option, ...]:
@@ -13,7 +13,15 @@ def _server(name: str, title: str, port: str, allowed: tuple[Option, ...]) -> tu
         Option(name, f"{name}.enabled", BOOLEAN, f"serve {title}", default="true", key=f"{name}.enabled", op_geth=(name,)),
         Option(f"{name}.addr", f"{name}.addr", HOST, "address to listen at", default="127.0.0.1", op_geth=(f"{name}.addr",)),
         Option(f"{name}.port", f"{name}.port", PORT, "port; 0: any free one", default=port, op_geth=(f"{name}.port",)),
-        Option(f"{name}.api", f"{name}.api", NAMESPACES, "namespaces that are served", default="eth,net,web3", many=True, op_geth=(f"{name}.api",)),
+        Option(
+            f"{name}.api",
+            f"{name}.api",
+            NAMESPACES,
+            "namespaces that are served",
+            default="eth,net,optimism,web3",
+            many=True,
+            op_geth=(f"{name}.api",),
+        ),
         *allowed,
     )
 

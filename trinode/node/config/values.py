@@ -95,9 +95,15 @@ def format_duration(seconds: float) -> str:
     return text
 
 
+INSTANT = "instant"
+
+
 def _parse_block_time(text: str) -> int:
+    """Seconds; 0 for a block as soon as there is a transaction."""
+    if text.lower() == INSTANT:
+        return 0
     seconds = parse_duration(text)
-    return int(seconds) if seconds == int(seconds) else _refuse(f"{text!r}: blocks have whole seconds, such as 2s")
+    return int(seconds) if seconds >= 1 and seconds == int(seconds) else _refuse(f"{text!r}: blocks have whole seconds, such as 2s, or {INSTANT}")
 
 
 def parse_size(text: str) -> int:
@@ -126,18 +132,26 @@ def hide_url(url: str) -> str:
 
 
 def _parse_url(text: str) -> str:
-    """An HTTP URL. What is wrong is said without the URL, for there may be a key in it."""
+    return _parse_url_of(text, "http", "https")
+
+
+def _parse_websocket_url(text: str) -> str:
+    return _parse_url_of(text, "ws", "wss")
+
+
+def _parse_url_of(text: str, plain: str, secure: str) -> str:
+    """A URL of one of two schemes. What is wrong is said without the URL, for there may be a key in it."""
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise BadValue("the URL is malformed; it should be like https://host:port/path") from error
+        raise BadValue(f"the URL is malformed; it should be like {secure}://host:port/path") from error
     if "://" not in text:
-        raise BadValue("a URL begins with http:// or https://")
-    if parts.scheme not in ("http", "https"):
-        raise BadValue(f"URLs of scheme {parts.scheme[:12]!r} are not supported: give the http:// or https:// address of the same endpoint")
+        raise BadValue(f"a URL begins with {plain}:// or {secure}://")
+    if parts.scheme not in (plain, secure):
+        raise BadValue(f"URLs of scheme {parts.scheme[:12]!r} are not supported: give the {plain}:// or {secure}:// address of the same endpoint")
     if not parts.hostname or not _HOST.fullmatch(parts.hostname) or port == 0:
-        raise BadValue("the URL names no host, or port 0; it should be like https://host:port/path")
+        raise BadValue(f"the URL names no host, or port 0; it should be like {secure}://host:port/path")
     if parts.fragment or any(character.isspace() or not character.isprintable() for character in text):
         raise BadValue("a URL has no spaces and no #")
     return text
@@ -181,6 +195,13 @@ def _parse_key(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
+def _parse_output(text: str) -> tuple[int, bytes]:
+    match = re.fullmatch(r"(\d{1,19}):(?:0x)?([0-9A-Fa-f]{64})", text)
+    if match is None:
+        raise BadValue(f"{text[:100]!r} is not NUMBER:ROOT, an L2 block's number and its output root of 64 hex digits")
+    return int(match[1]), bytes.fromhex(match[2])
+
+
 def _parse_network(text: str) -> str:
     try:
         return find_chain(text).name
@@ -208,13 +229,15 @@ PORT = whole("PORT", 0, 65535)
 UNIX_TIME = whole("TIME", 0)
 RATE = Kind("NUMBER", _parse_rate, lambda value: f"{value:g}", bare=True)
 DURATION = Kind("DURATION", parse_duration, format_duration)
-BLOCK_TIME = Kind("DURATION", _parse_block_time, lambda value: format_duration(float(value)))
+BLOCK_TIME = Kind("DURATION", _parse_block_time, lambda value: format_duration(float(value)) if value else INSTANT)
 SIZE = Kind("BYTES", parse_size, format_size)
 URL = Kind("URL", _parse_url, hide_url)
+WEBSOCKET_URL = Kind("URL", _parse_websocket_url, hide_url)
 PATH = Kind("PATH", _parse_path)
 SECRET_FILE = Kind("PATH", _parse_secret_file)
 HOST = Kind("HOST", _parse_host)
 ALLOWED = Kind("NAME", _parse_word)
 HEADER = Kind("HEADER", _parse_header, lambda value: f"{value[0]}: {HIDDEN}")
 KEY = Kind("KEY", _parse_key, lambda _: HIDDEN)
+OUTPUT = Kind("OUTPUT", _parse_output, lambda value: f"{value[0]}:0x{value[1].hex()}")
 NETWORK = Kind("NETWORK", _parse_network)

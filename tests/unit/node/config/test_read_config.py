@@ -122,7 +122,7 @@ def test_an_empty_variable_is_not_set_and_others_are_not_looked_at() -> None:
         (REAL | {"l1.beacon": []}, {}, "", "l1.beacon is missing"),
         ({"l1": ["http://a"]}, {}, "", "l1 is set, but no chain"),
         ({"genesis": ["g"]}, {}, "", "genesis is set without a chain"),
-        ({"rollup.config": ["r"], "l1": ["http://a"]}, {}, "", "genesis is missing"),
+        ({"override.karst": ["0"]}, {}, "", "override.karst is set, but no chain: the embedded devnet has its own"),
         ({"rollup.config": ["r"], "genesis": ["g"], "l1": ["http://a"], "l1.beacon-header": ["a: b"]}, {}, "", "l1.beacon is missing"),
         (REAL | {"block-time": ["2s"]}, {}, "", "block-time is the embedded devnet's"),
         (REAL | {"l2": ["http://a"]}, {}, "", "l2 is set without l2.jwt-secret"),

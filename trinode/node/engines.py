@@ -1,0 +1,121 @@
+"""The engine that is configured: our own over the store, or an execution client elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from trinode.engine.api.client import ExternalEngine
+from trinode.engine.api.endpoint import EngineEndpoint, EngineProblem
+from trinode.engine.api.interface import Engine
+from trinode.engine.api.jwt import JwtSecretError, read_secret
+from trinode.engine.core import EngineCore
+from trinode.engine.pool.pool import TransactionPool
+from trinode.engine.service import EngineService
+from trinode.engine.stateless.anchor import Anchor, TrustedHash, TrustedOutput
+from trinode.engine.stateless.engine import StatelessEngine
+from trinode.engine.stateless.errors import StatelessError
+from trinode.engine.stateless.headers import HeaderChain, KeptBlocks
+from trinode.engine.stateless.remote import RemoteL2
+from trinode.execution.block import BlockExecutor
+from trinode.jsonrpc.calls import JsonRpc
+from trinode.jsonrpc.endpoint import Endpoint, Retries
+from trinode.node.config import NodeConfig
+from trinode.node.outputs import WithdrawalRoot, withdrawal_root_of_header, withdrawal_roots_by_proof, withdrawal_roots_of
+from trinode.node.start import StartError
+from trinode.rollup.config import RollupConfig
+from trinode.storage.errors import StoreError
+from trinode.storage.identity import ChainIdentity
+from trinode.storage.store import Store
+
+HEADERS_FOLDER = "headers"
+"""In the datadir: what the stateless engine keeps."""
+_WITNESSES_AT_ONCE = 4
+_WITNESS_TIMEOUT = 30.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Our own execution: what others than the engine use of it too."""
+
+    store: Store
+    executor: BlockExecutor
+    pool: TransactionPool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEngine:
+    """An engine, and what it can be asked besides. `embedded`: None where execution is elsewhere."""
+
+    engine: Engine
+    withdrawal_root: WithdrawalRoot
+    embedded: Embedded | None
+
+
+@asynccontextmanager
+async def embedded_engine(parts: Embedded) -> AsyncIterator[OpenEngine]:
+    """Our own engine; nothing touches the store after the block."""
+    service = EngineService(EngineCore(parts.store, parts.executor, parts.pool))
+    try:
+        yield OpenEngine(service, withdrawal_roots_of(parts.store), parts)
+    finally:
+        with trio.CancelScope(shield=True):
+            await service.close()
+
+
+@asynccontextmanager
+async def stateless_engine(config: NodeConfig, rollup: RollupConfig, executor: BlockExecutor) -> AsyncIterator[OpenEngine]:
+    """An engine that executes from the witnesses of `l2.witness`, which are not trusted; its headers are in the datadir. Raises StartError."""
+    settings = config.engine
+    folder = config.general.datadir / HEADERS_FOLDER
+    once = Retries(1)
+    endpoints = [Endpoint("L2", url, concurrency=_WITNESSES_AT_ONCE, timeout=_WITNESS_TIMEOUT, retries=once) for url in settings.witness]
+    anchor: Anchor = TrustedHash(rollup.genesis.l2.hash) if settings.trusted_output is None else TrustedOutput(*settings.trusted_output)
+    try:
+        chain = HeaderChain(folder, ChainIdentity(rollup.l2_chain_id, rollup.genesis.l2.hash), KeptBlocks())
+    except (StatelessError, StoreError) as error:
+        raise StartError(str(error)) from error
+    engine = StatelessEngine(chain, executor, [RemoteL2(JsonRpc(endpoint)) for endpoint in endpoints], notice=_say)
+    try:
+        try:
+            await engine.begin(anchor)
+        except StatelessError as error:
+            raise StartError(str(error)) from error
+        async with trio.open_nursery() as nursery:
+            await nursery.start(engine.run)
+            yield OpenEngine(engine, withdrawal_root_of_header, None)
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            await engine.close()
+            chain.close()
+            for endpoint in endpoints:
+                await endpoint.close()
+
+
+def _say(line: str) -> None:
+    (_log.error if line.startswith("CRITICAL: ") else _log.warning)(line)
+
+
+@asynccontextmanager
+async def external_engine(config: NodeConfig, rollup: RollupConfig) -> AsyncIterator[OpenEngine]:
+    """The execution client at `l2`, which has been held against the chain. Raises StartError."""
+    settings = config.engine
+    assert settings.endpoint is not None and settings.jwt_secret is not None
+    try:
+        secret = read_secret(settings.jwt_secret)
+    except JwtSecretError as error:
+        raise StartError(str(error)) from error
+    async with EngineEndpoint(settings.endpoint, secret, settings.jwt_secret, timeout=settings.timeout) as endpoint:
+        engine = ExternalEngine(endpoint, rollup)
+        try:
+            await engine.check()
+        except EngineProblem as error:
+            raise StartError(str(error)) from error
+        yield OpenEngine(engine, withdrawal_roots_by_proof(engine.account_proof), None)
