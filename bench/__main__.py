@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import accounts, derivation, execution, memory, real_blocks, stages, steady, store
+from bench import accounts, derivation, execution, memory, real_blocks, stages, steady, store, sync
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "derivation": lambda options: derivation.main(),
@@ -18,6 +18,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "accounts": lambda options: accounts.main(),
     "store": lambda options: store.main(options.keys, options.folder),
     "steady": lambda options: steady.main(options.profile),
+    "sync": lambda options: sync.main(options.rounds),
 }
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     """Run the parts that are named, or all."""
     parser = argparse.ArgumentParser(prog="bench", description="Print figures.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which ones: {', '.join(PARTS)} (all)")
-    parser.add_argument("--rounds", type=int, default=5, help="execution, cliffs: how often each side runs (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="execution, cliffs, sync: how often each side runs (%(default)s)")
     parser.add_argument("--keys", type=int, default=store.DEFAULT_KEYS, help="store: accounts and slots, 60000000 are 5 GB (%(default)s)")
     parser.add_argument("--folder", type=Path, help="store: where to make it (the system's folder for temporary files)")
     parser.add_argument("--profile", action="store_true", help="steady: also say which functions take the time")
