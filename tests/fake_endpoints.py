@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from harness.recording import RecordedL1Block, RecordedL2Block, RecordingHead, open_recording
-from tests.rpc_objects import Json, block_object, data, receipt_object
+from tests.rpc_objects import Json, block_object, data, receipt_objects
 from trinode.protocol.block import L1Block
 from trinode.protocol.header import Header
 from trinode.protocol.keccak import keccak256
@@ -115,8 +115,7 @@ class RecordedChains:
         found = self._l1_block_of(block)
         if found is None or found.receipts is None:
             return None
-        pairs = zip(found.receipts, found.transactions, strict=True)
-        return [receipt_object(raw, keccak256(tx), found.hash) for raw, tx in pairs]
+        return receipt_objects(found)
 
     def _other_receipts_method(self, name: str) -> None:
         if name not in self.other_receipts_methods:
@@ -140,11 +139,16 @@ class RecordedChains:
         return self._receipts_of(block)
 
     def _l1_eth_getTransactionReceipt(self, name: str) -> Json | None:  # noqa: N802
-        for item in self.l1.values():
-            for raw, tx in zip(item.block.receipts or (), item.block.transactions, strict=True):
-                if data(keccak256(tx)) == name:
-                    return receipt_object(raw, keccak256(tx), item.block.hash)
-        return None
+        blocks = [item.block for item in self.l1.values() if item.block.receipts is not None]
+        found = (block for block in blocks if any(data(keccak256(tx)) == name for tx in block.transactions))
+        block = next(found, None)
+        return None if block is None else next(one for one in receipt_objects(block) if one["transactionHash"] == name)
+
+    def _l1_eth_getStorageAt(self, address: str, slot: str, block: str) -> str:  # noqa: N802
+        """Of one account's storage alone: op-node asks the system config who signs unsafe blocks. A recording does not have the state."""
+        if address.lower() != data(self.head.rollup_config.l1_system_config_address):
+            raise RpcFailureError(-32000, "the recording has no state")
+        return data(bytes(32))
 
     # ---- L2 ----
 
@@ -255,7 +259,7 @@ class FakeEndpoints:
             self.under_way -= 1
         if status == 0:
             return False
-        headers = [("content-length", str(len(reply))), *headers]
+        headers = [("content-type", "application/json"), ("content-length", str(len(reply))), *headers]
         await stream.send_all(connection.send(h11.Response(status_code=status, headers=headers)) or b"")
         await stream.send_all((connection.send(h11.Data(data=reply)) or b"") + (connection.send(h11.EndOfMessage()) or b""))
         return connection.our_state is h11.DONE
@@ -269,9 +273,9 @@ class FakeEndpoints:
         if isinstance(call, list) and not self.takes_batches:
             return 200, [], b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batches are not supported"}}'
         if isinstance(call, list):
-            replies = [(await self._one(service, one["method"], one["params"], one["id"]))[2] for one in call]
+            replies = [(await self._one(service, one["method"], one.get("params", []), one["id"]))[2] for one in call]
             return 200, [], b"[" + b",".join(reversed(replies)) + b"]"
-        return await self._one(service, call["method"], call["params"], call["id"])
+        return await self._one(service, call["method"], call.get("params", []), call["id"])
 
     async def _one(self, service: str, method: str, params: list[Any], call_id: int | None) -> tuple[int, list[tuple[str, str]], bytes]:
         self.calls[service, method] += 1

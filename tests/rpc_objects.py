@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trinode.protocol.block import L1Block
 from trinode.protocol.deposit import DepositTransaction
 from trinode.protocol.header import Header
 from trinode.protocol.keccak import keccak256
@@ -121,3 +122,30 @@ def receipt_object(raw: bytes, transaction_hash: Hash32, block_hash: Hash32) -> 
     if receipt.deposit_receipt_version is not None:
         result["depositReceiptVersion"] = hex(receipt.deposit_receipt_version)
     return result
+
+
+def receipt_objects(block: L1Block) -> list[Json]:
+    """What eth_getBlockReceipts answers, with all the fields that geth's own types demand. The block has receipts."""
+    assert block.receipts is not None
+    number, gas_before, logs_before = hex(block.header.number), 0, 0
+    result = []
+    for index, (raw, tx) in enumerate(zip(block.receipts, block.transactions, strict=True)):
+        one = receipt_object(raw, keccak256(tx), block.hash)
+        gas_after = int(one["cumulativeGasUsed"], 16)
+        place = {"blockNumber": number, "transactionIndex": hex(index)}
+        one |= place | {"gasUsed": hex(gas_after - gas_before), "effectiveGasPrice": hex(_price(tx, block.header))}
+        for log in one["logs"]:
+            log |= place | {"blockHash": one["blockHash"], "transactionHash": one["transactionHash"], "logIndex": hex(logs_before), "removed": False}
+            logs_before += 1
+        gas_before = gas_after
+        result.append(one)
+    return result
+
+
+def _price(raw: bytes, header: Header) -> int:
+    """Wei of a unit of gas."""
+    tx = decode_transaction(raw)
+    if isinstance(tx, LegacyTransaction | AccessListTransaction):
+        return tx.gas_price
+    assert not isinstance(tx, DepositTransaction) and header.base_fee_per_gas is not None
+    return min(tx.max_fee_per_gas, header.base_fee_per_gas + tx.max_priority_fee_per_gas)

@@ -148,11 +148,11 @@ async def test_a_recorded_l1_becomes_the_recorded_chain(name: str, tmp_path: Pat
     with rig.engine() as engine:
         driver = await rig.drive(engine, rig.items)
         last = await rig.assert_recorded(engine)
-        assert driver.safe is not None and driver.safe.number >= last
+        assert driver.heads.safe is not None and driver.heads.safe.number >= last
         finalized = await engine.finalized()
         if any(isinstance(item, RecordedLabels) for item in rig.items):
-            assert driver.finalized is not None and driver.finalized.number > 0
-            assert finalized is not None and finalized.hash == driver.finalized.hash
+            assert driver.heads.finalized is not None and driver.heads.finalized.number > 0
+            assert finalized is not None and finalized.hash == driver.heads.finalized.hash
         await engine.close()
 
 
@@ -175,7 +175,7 @@ async def test_unsafe_blocks_that_were_derived_become_safe_as_they_are(tmp_path:
         built = engine.built
         driver = await rig.drive(engine, rig.items)
         assert (await engine.head()).hash == head
-        assert driver.safe is not None and driver.safe.hash == head
+        assert driver.heads.safe is not None and driver.heads.safe.hash == head
         assert engine.built == built  # nothing was made twice
         await engine.close()
 

@@ -20,7 +20,7 @@ from trinode.execution.evm.engine import FastEngine
 from trinode.l1.prefetch import Prefetcher
 from trinode.l1.watch import L1Watcher, WatchSettings
 from trinode.node.driver import Driver
-from trinode.node.verifier import run_verifier
+from trinode.node.verifier import ConfirmedL1, run_verifier
 from trinode.protocol.types import BlockId
 from trinode.storage.identity import ChainIdentity
 from trinode.storage.store import Store
@@ -40,14 +40,11 @@ async def derive(chains: RecordedChains, net: Network, folder: Path) -> list[int
     watcher = L1Watcher(source, WatchSettings(interval=0.05, label_interval=0.1))
     prefetcher = Prefetcher(source, ahead=16, inbox=config.batch_inbox_address)
     last = max(chains.l2)
+    driver = Driver(config, head.l1_chain_config, ConfirmedL1(source, watcher, prefetcher), engine)
     async with trio.open_nursery() as nursery:
-
-        async def run(*, task_status: trio.TaskStatus[Driver]) -> None:
-            await run_verifier(config, head.l1_chain_config, source, watcher, prefetcher, engine, task_status=task_status)
-
-        driver: Driver = await nursery.start(run)
+        await nursery.start(run_verifier, driver, watcher, prefetcher)
         with trio.fail_after(120):
-            while driver.safe is None or driver.safe.number < last:
+            while driver.heads.safe is None or driver.heads.safe.number < last:
                 await trio.sleep(0.05)
         nursery.cancel_scope.cancel()
     wrong = []

@@ -425,7 +425,8 @@ def test_a_failed_run_goes_on_where_it_stopped(
     endpoints.fault = None
     endpoints.calls.clear()
     assert run("--concurrency", "2")[0] == 0
-    assert endpoints.calls["l1", "eth_getBlockByNumber"] == wanted.l1_last - wanted.l1_first + 1 - first + 1
+    missing = wanted.l1_last - wanted.l1_first + 1 - first + 1
+    assert endpoints.calls["l1", "eth_getBlockByNumber"] in (missing, missing + 1)  # one may have been under way when the other failed
     assert recorded_items(tmp_path / "out.jsonl.gz") == expected_items(endpoints.chains, wanted)
     assert not (tmp_path / "out.jsonl.gz.journal").exists()
 
