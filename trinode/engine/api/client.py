@@ -122,7 +122,7 @@ class ExternalEngine:
                 raise InvalidForkchoiceState(str(error)) from error
             if error.code == INVALID_PAYLOAD_ATTRIBUTES and "missing trie node" in f"{error.message} {error.detail}":
                 # op-geth after kill -9: it lists blocks whose states it has lost. That says nothing of the attributes.
-                problem = f"it has lost a state: {error.message}. Start it again, or with an empty database"
+                problem = f"it has lost a state: {error.detail or error.message}. Start it again, or with an empty database"
                 raise EngineAnswerError(self._endpoint.name, method, problem) from error
             if error.code == INVALID_PAYLOAD_ATTRIBUTES:
                 raise InvalidPayloadAttributes(str(error)) from error

@@ -102,6 +102,13 @@ async def test_the_engine_s_errors_come_back_as_they_were(error: Exception) -> N
             await client.forkchoice_updated(STATE, ATTRIBUTES)
 
 
+async def test_an_engine_that_lost_a_state_does_not_call_the_attributes_invalid() -> None:
+    error = InvalidPayloadAttributes("missing trie node 0afd4ace (path ) state 0x0afd4ace is not available")
+    async with client_of(app_of(ScriptedEngine(error=error))) as client:
+        with pytest.raises(EngineAnswerError, match=r"it has lost a state: missing trie node 0afd4ace .* Start it again"):
+            await client.forkchoice_updated(STATE, ATTRIBUTES)
+
+
 async def test_an_unknown_payload() -> None:
     engine = ScriptedEngine(result=ForkchoiceResult(PayloadStatus(Status.VALID, STATE.head), bytes(8)))
     async with client_of(app_of(engine)) as client:
