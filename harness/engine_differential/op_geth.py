@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
+from harness.peers.ports import free_ports
 from trinode.engine.api.jwt import make_token
 
 PROGRAM = "geth"
@@ -54,7 +54,7 @@ class OpGeth:
         (folder / "genesis.json").write_text(json.dumps(genesis))
         (folder / "jwt.txt").write_text(SECRET.hex())
         self._log_path = folder / "geth.log"
-        self._auth_port, self._http_port = _free_ports(2)
+        self._auth_port, self._http_port = free_ports(2)
         scheme = ["--datadir", str(folder / "data"), "--state.scheme", "hash"]
         with self._log_path.open("ab") as log:
             subprocess.run([str(program), "init", *scheme, str(folder / "genesis.json")], check=True, stdout=log, stderr=log)
@@ -161,14 +161,3 @@ def _result(method: str, answer: dict[str, Any]) -> Any:
     if "error" in answer:
         raise RpcError(method, answer["error"])
     return answer["result"]
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

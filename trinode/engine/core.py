@@ -8,7 +8,7 @@ it is told the engine is SYNCING for.
 from __future__ import annotations
 
 from trinode.engine.held import HeldBlocks, InvalidBlocks, WaitingPayloads
-from trinode.engine.payloads import Payload, Payloads, Pool, built_payload, payload_id
+from trinode.engine.payloads import Payload, Payloads, Pool, built_payload, claimed_block, payload_id
 from trinode.engine.status import (
     BuiltPayload,
     ForkchoiceResult,
@@ -23,8 +23,7 @@ from trinode.engine.tree import BlockTree, Line, NotValid
 from trinode.execution.block import BlockExecutor
 from trinode.execution.errors import InvalidAttributes, InvalidBlock
 from trinode.protocol.block import KnownBlock, KnownHeader
-from trinode.protocol.header import header_hash
-from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope, payload_header
+from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.types import Hash32
 from trinode.storage.store import Store
 
@@ -73,14 +72,9 @@ class EngineCore:
         SYNCING if an ancestor, or the state after it, is not there: the block waits for `forkchoice_updated`, or for a
         child, to be tried again.
         """
-        payload = envelope.payload
-        header = payload_header(envelope)
-        block = KnownBlock(header, header_hash(header), payload.transactions)
-        if block.hash != payload.block_hash:
-            return PayloadStatus(Status.INVALID, None, f"block hash mismatch: the contents hash to 0x{block.hash.hex()}")
-        if payload.withdrawals_root is not None and payload.withdrawals != ():
-            # Since Isthmus the block's hash does not cover the list, so that nothing is said about the block itself.
-            return PayloadStatus(Status.INVALID, None, "withdrawals: an L2 block has an empty list of them")
+        block = claimed_block(envelope)
+        if isinstance(block, PayloadStatus):
+            return block
         if not self._tree.executed(block.hash):
             if self._tree.invalid.get(block.hash) is None:
                 self._tree.waiting.add(block)

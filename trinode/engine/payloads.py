@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from trinode.engine.status import PAYLOAD_ID_SIZE, BuiltPayload
+from trinode.engine.status import PAYLOAD_ID_SIZE, BuiltPayload, PayloadStatus, Status
 from trinode.execution.block import ExecutedBlock
 from trinode.execution.validity import fees_of
+from trinode.protocol.block import KnownBlock
 from trinode.protocol.deposit import DepositTransaction
+from trinode.protocol.header import header_hash
 from trinode.protocol.keccak import keccak256
-from trinode.protocol.payload import ExecutionPayload, PayloadAttributes, PayloadEnvelope, encode_withdrawal
+from trinode.protocol.payload import ExecutionPayload, PayloadAttributes, PayloadEnvelope, encode_withdrawal, payload_header
 from trinode.protocol.rlp_codec import Item, encode
 from trinode.protocol.types import Hash32
 
@@ -117,3 +119,16 @@ def block_value(block: ExecutedBlock) -> int:
         if not isinstance(prepared.transaction, DepositTransaction):
             value += (fees_of(prepared.transaction).effective(base_fee) - base_fee) * result.gas_used
     return value
+
+
+def claimed_block(envelope: PayloadEnvelope) -> KnownBlock | PayloadStatus:
+    """The block that a payload is said to be; INVALID where its contents are not that block."""
+    payload = envelope.payload
+    header = payload_header(envelope)
+    block = KnownBlock(header, header_hash(header), payload.transactions)
+    if block.hash != payload.block_hash:
+        return PayloadStatus(Status.INVALID, None, f"block hash mismatch: the contents hash to 0x{block.hash.hex()}")
+    if payload.withdrawals_root is not None and payload.withdrawals != ():
+        # Since Isthmus the block's hash does not cover the list, so that nothing is said about the block itself.
+        return PayloadStatus(Status.INVALID, None, "withdrawals: an L2 block has an empty list of them")
+    return block

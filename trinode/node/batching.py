@@ -12,6 +12,7 @@ from trinode.engine.api.interface import Engine
 from trinode.jsonrpc.calls import JsonRpc
 from trinode.jsonrpc.endpoint import Endpoint
 from trinode.node.config.model import BatcherOptions
+from trinode.node.config.values import KEY, BadValue
 from trinode.node.driver import Driver
 from trinode.node.start import StartError
 from trinode.node.wiring import Chain
@@ -27,8 +28,6 @@ DEVNET_BATCHER = BatcherSettings(
     blob_proofs_only=True,
 )
 """For an L1 in this process, whose blocks are seconds apart."""
-_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-"""Of secp256k1: private keys are below it."""
 
 
 class DerivedChain:
@@ -99,13 +98,11 @@ def _write(say: Callable[[str], object], line: str) -> None:
 def read_key(path: Path) -> bytes:
     """The private key in a file, 64 hex digits. Raises StartError."""
     try:
-        text = path.read_text(encoding="ascii").strip().removeprefix("0x")
+        text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise StartError(f"batcher.key: {path}: {getattr(error, 'strerror', None) or 'not text'}") from error
     try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != 32 or not 0 < int.from_bytes(key, "big") < _CURVE_ORDER:
-        raise StartError(f"batcher.key: {path}: a private key of 64 hex digits was expected")
+        key: bytes = KEY.parse(text)
+    except BadValue as error:
+        raise StartError(f"batcher.key: {path}: {error}") from error
     return key

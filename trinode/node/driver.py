@@ -65,7 +65,7 @@ class Driver:
     """A verifier: what L1 holds becomes safe.
 
     `run` derives until it is cancelled; `l1_moved` and `l1_finalized` tell it of L1. `notice` is told what the pipeline drops, finds and
-    waits for. `resets` counts how often derivation began again.
+    waits for.
     """
 
     def __init__(
@@ -96,7 +96,6 @@ class Driver:
         self._progressed_at = trio.current_time()
         self._waits_for = "its first event"
         self.heads = Heads(config, engine) if heads is None else heads
-        self.resets = 0
 
     @property
     def status(self) -> PipelineStatus | None:
@@ -168,7 +167,6 @@ class Driver:
         anew = self._anew or self._idle_resets > 1
         self._reset_is_wanted = self._anew = False
         self._waits_for = "the heads of the engine"
-        self.resets += 1
         self.heads.lose()
         unsafe, safe, finalized = [block.ref for block in await self.heads.engine_heads()]
         checkpoints = [] if self._records is None or anew else await self._records.checkpoints()

@@ -185,16 +185,17 @@ class Heads:
     async def _choose(self, head: L2BlockRef, safe: L2BlockRef | None = None) -> None:
         """`safe`: the new safe head if it moves too. Both do at once: nobody sees it ahead of the unsafe one."""
         safe = safe or self.safe
-        assert safe is not None and self.finalized is not None
-        result = await self._engine.forkchoice_updated(ForkchoiceState(head.hash, safe.hash, self.finalized.hash), None)
+        assert safe is not None
+        result = await self._engine.forkchoice_updated(self._choice(head.hash, safe), None)
         _expect_valid(result.payload_status, f"L2 block {head.number} as the head")
         self.unsafe, self.safe = head, safe
         self._moved.set()
         self._moved = trio.Event()
 
-    def _choice(self, head: Hash32) -> ForkchoiceState:
-        assert self.safe is not None and self.finalized is not None
-        return ForkchoiceState(head, self.safe.hash, self.finalized.hash)
+    def _choice(self, head: Hash32, safe: L2BlockRef | None = None) -> ForkchoiceState:
+        safe = safe or self.safe
+        assert safe is not None and self.finalized is not None
+        return ForkchoiceState(head, safe.hash, self.finalized.hash)
 
     def _read(self, block: KnownBlock) -> L2Block:
         return l2_block_of(self._config, block.header, block.hash, block.transactions)

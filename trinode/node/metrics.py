@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, make_asgi_app
@@ -13,6 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from trinode.derive.events import ConfigProblem, Dropped, HeadsFound, Idle, Notice, Subject
 from trinode.jsonrpc.endpoint import EndpointError
 from trinode.jsonrpc.server import App
+from trinode.node.version import trinode_version
 from trinode.protocol.types import Hash32
 
 _NAMES = "op_node_default"
@@ -39,7 +39,7 @@ class Metrics:
         self._clock = clock
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
-        Info(f"{_NAMES}", "version", registry=self.registry).info({"version": _version()})
+        Info(f"{_NAMES}", "version", registry=self.registry).info({"version": trinode_version()})
         self.up = Gauge(f"{_NAMES}_up", "1 while the node runs", registry=self.registry)
         self._idle = Gauge(f"{_NAMES}_derivation_idle", "1 while derivation waits for L1", registry=self.registry)
         self._resets = Counter(f"{_NAMES}_pipeline_resets", "how often derivation began again", registry=self.registry)
@@ -94,10 +94,3 @@ class Metrics:
             families["hash"].add_metric(names, int.from_bytes(ref.hash[:8], "big"))
             families["latency"].add_metric(names, self._clock() - ref.timestamp)
         return families.values()
-
-
-def _version() -> str:
-    try:
-        return version("trinode")
-    except PackageNotFoundError:
-        return "unknown"

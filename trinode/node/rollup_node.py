@@ -93,7 +93,6 @@ class RollupNode:
             await start(nursery, "unsafe blocks", self.unsafe.run)
             if self.sequencer is not None:
                 await start(nursery, "the sequencer", self.sequencer.run)
-                nursery.start_soon(self._wake_sequencer)
             key = self._batcher_key()
             if key is not None:
                 settings = batcher_settings(config.batcher) if self._devnet is None else DEVNET_BATCHER
@@ -126,7 +125,10 @@ class RollupNode:
 
     async def _verify(self, *, task_status: trio.TaskStatus[None]) -> None:
         patient = self._engine.embedded is None
-        await run_verifier(self.driver, self._l1.watcher, self._l1.prefetcher, patient=patient, task_status=task_status)
+        l1_moved = (lambda: None) if self.sequencer is None else self.sequencer.wake
+        await run_verifier(
+            self.driver, self._l1.watcher, self._l1.prefetcher, patient=patient, l1_moved=l1_moved, task_status=task_status
+        )
 
     async def _report(self, *, task_status: trio.TaskStatus[None]) -> None:
         await report_progress(self.driver, self._l1.watcher, self.health, task_status=task_status)
@@ -153,11 +155,6 @@ class RollupNode:
             token = trio.lowlevel.current_trio_token()
             pool.on_added = lambda: token.run_sync_soon(sequencer.transaction_arrived, idempotent=True)
         return sequencer
-
-    async def _wake_sequencer(self) -> None:
-        assert self.sequencer is not None
-        async for _ in self._l1.watcher.updates():
-            self.sequencer.wake()
 
     def _batcher_key(self) -> bytes | None:
         if self._devnet is not None:

@@ -23,9 +23,10 @@ from trinode.node.config import NodeConfig
 from trinode.node.engines import Embedded, OpenEngine, embedded_engine, external_engine, stateless_engine
 from trinode.node.records import Records
 from trinode.node.rollup_node import run_rollup_node
-from trinode.node.servers import run_engine_only, trinode_version
+from trinode.node.servers import run_engine_only
 from trinode.node.services import BUG, EXPLAINED, ServiceFailed
 from trinode.node.start import StartError
+from trinode.node.version import trinode_version
 from trinode.node.wiring import Chain, check_supported, load_chain, open_devnet, open_records, open_store, pool_limits
 from trinode.storage.derivation import DerivationRecords
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 import structlog
@@ -29,6 +28,7 @@ from trinode.node.rollup_rpc import AdminView, RollupView
 from trinode.node.services import listen, start
 from trinode.node.start import StartError
 from trinode.node.submission import ToPool, ToSequencer
+from trinode.node.version import trinode_version
 from trinode.node.wiring import Chain
 from trinode.protocol.payload import PayloadEnvelope
 from trinode.rollup.config import RollupConfig
@@ -50,14 +50,6 @@ _UPSTREAM_CONCURRENCY = 64
 _UPSTREAM_TIMEOUT = 10.0
 
 _log = structlog.get_logger()
-
-
-def trinode_version() -> str:
-    """The version of this package."""
-    try:
-        return version("trinode")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 class Served(Protocol):

@@ -80,10 +80,11 @@ async def run_verifier(
     prefetcher: Prefetcher,
     *,
     patient: bool = False,
+    l1_moved: Callable[[], None] = lambda: None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Derives what L1 holds until it is cancelled. The caller has checked that `watcher` is of the rollup's L1. Raises as `Driver.run` does;
-    if `patient`, what an engine elsewhere cannot do now is tried again.
+    if `patient`, what an engine elsewhere cannot do now is tried again. `l1_moved` is called too when L1 has news.
     """
     async with trio.open_nursery() as nursery:
         await nursery.start(watcher.run)
@@ -96,6 +97,7 @@ async def run_verifier(
                 if heads.finalized is not None:
                     driver.l1_finalized(heads.finalized.number)
                 driver.l1_moved()
+                l1_moved()
 
 
 async def _drive_patiently(driver: Driver) -> None:

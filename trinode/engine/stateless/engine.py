@@ -8,7 +8,7 @@ from typing import TypeVar
 import trio
 
 from trinode.engine.held import MOST_INVALID
-from trinode.engine.payloads import Payload, Payloads, built_payload, payload_id
+from trinode.engine.payloads import Payload, Payloads, built_payload, claimed_block, payload_id
 from trinode.engine.stateless.ancestors import Ancestors
 from trinode.engine.stateless.anchor import Anchor, fetch_anchor
 from trinode.engine.stateless.execution import Remotes, StatelessExecution, StatelessSettings
@@ -27,8 +27,7 @@ from trinode.engine.status import (
 from trinode.execution.block import BlockExecutor, ExecutedBlock, Parent
 from trinode.execution.errors import InvalidAttributes, InvalidBlock
 from trinode.protocol.block import KnownBlock, KnownHeader
-from trinode.protocol.header import header_hash
-from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope, payload_header
+from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.types import Hash32
 
 T = TypeVar("T")
@@ -89,13 +88,9 @@ class StatelessEngine:
 
     async def new_payload(self, envelope: PayloadEnvelope) -> PayloadStatus:
         """Whether the payload's block is valid. SYNCING if its parent is not known, or nobody gives a witness in time."""
-        payload = envelope.payload
-        header = payload_header(envelope)
-        block = KnownBlock(header, header_hash(header), payload.transactions)
-        if block.hash != payload.block_hash:
-            return PayloadStatus(Status.INVALID, None, f"block hash mismatch: the contents hash to 0x{block.hash.hex()}")
-        if payload.withdrawals_root is not None and payload.withdrawals != ():
-            return PayloadStatus(Status.INVALID, None, "withdrawals: an L2 block has an empty list of them")
+        block = claimed_block(envelope)
+        if isinstance(block, PayloadStatus):
+            return block
         async with self._turn:
             return await self._check(block)
 
