@@ -12,9 +12,9 @@ import trio
 
 from harness.execution.files import read_genesis
 from harness.execution.run import genesis_of
-from harness.l1_view import L1View
 from harness.recording import RecordedItem, RecordedL1Block, RecordedL2Block, RecordedLabels, open_recording
 from harness.replay import final_l1_hashes
+from tests.recorded_l1 import RecordedL1
 from tests.shared import shared
 from trinode.derive.events import Idle, Notice
 from trinode.engine.core import EngineCore
@@ -23,9 +23,8 @@ from trinode.engine.status import ForkchoiceResult, ForkchoiceState, Status
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
 from trinode.node.driver import Driver
-from trinode.protocol.block import L1Block
 from trinode.protocol.payload import PayloadAttributes
-from trinode.protocol.types import BlockId, Hash32
+from trinode.protocol.types import Hash32
 from trinode.storage.identity import ChainIdentity
 from trinode.storage.store import Store
 
@@ -36,25 +35,6 @@ RECORDINGS = {
 }
 FORKS = "forks-regolith-to-karst"
 NOT_SAID = bytes(32)
-
-
-class RecordedL1:
-    """A recording's L1, as far as it was shown."""
-
-    def __init__(self) -> None:
-        self.view = L1View()
-
-    async def block_by_number(self, number: int) -> L1Block | None:
-        await trio.lowlevel.checkpoint()
-        return self.view.by_number(number)
-
-    async def block_by_hash(self, block: BlockId) -> L1Block | None:
-        await trio.lowlevel.checkpoint()
-        return self.view.by_hash.get(block.hash)
-
-    async def blobs(self, block: BlockId, timestamp: int, hashes: tuple[Hash32, ...]) -> tuple[bytes, ...] | None:
-        await trio.lowlevel.checkpoint()
-        return self.view.blobs_of(hashes)
 
 
 class CountingEngine(EngineService):

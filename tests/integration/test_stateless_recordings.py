@@ -11,9 +11,9 @@ import trio
 
 from harness.execution.files import read_genesis
 from harness.execution.run import genesis_of
-from harness.l1_view import L1View
 from harness.recording import RecordedItem, RecordedL1Block, RecordedL2Block, RecordedLabels, open_recording
 from harness.replay import final_l1_hashes
+from tests.recorded_l1 import RecordedL1
 from tests.shared import shared
 from tests.unit.engine.stateless.full_node import Archive, ArchivingExecutor, FullNode
 from trinode.derive.events import Idle, Notice
@@ -28,8 +28,6 @@ from trinode.engine.stateless.headers import HeaderChain
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
 from trinode.node.driver import Driver
-from trinode.protocol.block import L1Block
-from trinode.protocol.types import BlockId, Hash32
 from trinode.storage.identity import ChainIdentity
 from trinode.storage.store import Store
 
@@ -39,25 +37,6 @@ RECORDINGS = {
 }
 FORKS = "forks-regolith-to-karst"
 IMPATIENT = StatelessSettings(first_delay=0.01, longest_delay=0.02, patience=0.05)
-
-
-class RecordedL1:
-    """A recording's L1, as far as it was shown."""
-
-    def __init__(self) -> None:
-        self.view = L1View()
-
-    async def block_by_number(self, number: int) -> L1Block | None:
-        await trio.lowlevel.checkpoint()
-        return self.view.by_number(number)
-
-    async def block_by_hash(self, block: BlockId) -> L1Block | None:
-        await trio.lowlevel.checkpoint()
-        return self.view.by_hash.get(block.hash)
-
-    async def blobs(self, block: BlockId, timestamp: int, hashes: tuple[Hash32, ...]) -> tuple[bytes, ...] | None:
-        await trio.lowlevel.checkpoint()
-        return self.view.blobs_of(hashes)
 
 
 class Stepper:
