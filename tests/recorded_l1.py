@@ -23,6 +23,11 @@ class RecordedL1:
         await trio.lowlevel.checkpoint()
         return self.view.by_hash.get(block.hash)
 
+    async def is_canonical(self, block: BlockId) -> bool:
+        await trio.lowlevel.checkpoint()
+        found = self.view.by_number(block.number)
+        return found is not None and found.hash == block.hash
+
     async def blobs(self, block: BlockId, timestamp: int, hashes: tuple[Hash32, ...]) -> tuple[bytes, ...] | None:
         await trio.lowlevel.checkpoint()
         return self.view.blobs_of(hashes)

@@ -119,6 +119,11 @@ class Mainnet:
         await trio.lowlevel.checkpoint()
         return self.l1.by_hash.get(block.hash)
 
+    async def is_canonical(self, block: BlockId) -> bool:
+        await trio.lowlevel.checkpoint()
+        found = self.l1.by_number(block.number)
+        return found is not None and found.hash == block.hash
+
     async def blobs(self, block: BlockId, timestamp: int, hashes: tuple[Hash32, ...]) -> tuple[bytes, ...] | None:
         raise AssertionError("there were no blobs then")
 

@@ -22,9 +22,10 @@ from trinode.engine.service import EngineService
 from trinode.engine.status import ForkchoiceResult, ForkchoiceState, Status
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
+from trinode.node import driver as driver_module
 from trinode.node.driver import Driver
 from trinode.protocol.payload import PayloadAttributes
-from trinode.protocol.types import Hash32
+from trinode.protocol.types import BlockId, Hash32
 from trinode.storage.identity import ChainIdentity
 from trinode.storage.store import Store
 
@@ -47,6 +48,19 @@ class CountingEngine(EngineService):
         return await super().forkchoice_updated(state, attributes)
 
 
+class StuckEngine(CountingEngine):
+    """Waits for ever where it is to build its fifth block, once."""
+
+    stuck = False
+
+    async def forkchoice_updated(self, state: ForkchoiceState, attributes: PayloadAttributes | None) -> ForkchoiceResult:
+        result = await super().forkchoice_updated(state, attributes)
+        if self.built == 5 and not self.stuck:
+            self.stuck = True
+            await trio.sleep_forever()
+        return result
+
+
 class Rig:
     """A recording, a store, and what drives one from the other."""
 
@@ -62,12 +76,12 @@ class Rig:
         self.blocks = [item for item in self.items if isinstance(item, RecordedL2Block)]
 
     @contextmanager
-    def engine(self) -> Iterator[CountingEngine]:
+    def engine(self, kind: type[CountingEngine] = CountingEngine) -> Iterator[CountingEngine]:
         """An engine on the store, which is made the first time."""
         is_new = not self._folder.exists()
         store = Store.create(self._folder, self._identity, self._genesis, history=None) if is_new else Store.open(self._folder, self._identity)
         with store:
-            yield CountingEngine(EngineCore(store, BlockExecutor(self.config, FastEngine())))
+            yield kind(EngineCore(store, BlockExecutor(self.config, FastEngine())))
 
     async def drive(self, engine: EngineService, items: Sequence[RecordedItem]) -> Driver:
         """Shows these lines of the recording to a new driver, one when it is done with the one before."""
@@ -174,4 +188,23 @@ async def test_an_unsafe_block_that_was_not_derived_goes(tmp_path: Path) -> None
         await engine.forkchoice_updated(ForkchoiceState(wrong.payload.block_hash, NOT_SAID, NOT_SAID), None)
         await rig.drive(engine, rig.items)
         await rig.assert_recorded(engine)
+        await engine.close()
+
+
+@pytest.mark.parametrize("taken_back", [True, False])
+async def test_an_engine_that_waits_for_a_block_is_asked_again(taken_back: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the stateless one does, which may need the state of a branch that L1 has left: then derivation begins again."""
+    monkeypatch.setattr(driver_module, "MAKING_PATIENCE", 0.5)
+    rig = Rig(FORKS, tmp_path / "chain")
+
+    async def is_canonical(block: BlockId) -> bool:
+        return not taken_back
+
+    with rig.engine(StuckEngine) as engine:
+        monkeypatch.setattr(rig.l1, "is_canonical", is_canonical)
+        await rig.drive(engine, rig.items[:60])
+        assert isinstance(engine, StuckEngine) and engine.stuck
+        head = await engine.head()
+        assert head.header.number > 5
+        assert head.hash == rig.blocks[head.header.number - 1].block.ref.hash
         await engine.close()

@@ -121,6 +121,11 @@ class Chain:
         await trio.lowlevel.checkpoint()
         return self.fake_l1.block(block)
 
+    async def is_canonical(self, block: BlockId) -> bool:
+        await trio.lowlevel.checkpoint()
+        found = self.fake_l1.by_number(block.number)
+        return found is not None and found.hash == block.hash
+
     async def blobs(self, block: BlockId, timestamp: int, hashes: tuple[Hash32, ...]) -> tuple[bytes, ...] | None:
         raise AssertionError("the batcher sends no blobs")
 

@@ -23,6 +23,7 @@ from trinode.derive.events import (
     NeedL2Block,
     NeedL2BlockByNumber,
     Notice,
+    PayloadInvalid,
     Request,
 )
 from trinode.derive.finality import FinalityTracker
@@ -42,6 +43,8 @@ KEEP_INTERVAL = 1.0
 """Seconds between two records of how far derivation is, while there is much to derive."""
 FINALITY_INTERVAL = 5.0
 """Seconds between two looks at what is final, likewise; at the end of what there is, it is looked at in any case."""
+MAKING_PATIENCE = 120.0
+"""Seconds that the engine may take for a block before it is asked whether L1 still has what the block is made of."""
 MAX_IDLE_RESETS = 5
 """Resets without a block in between, before the driver waits for L1 to move."""
 
@@ -57,8 +60,15 @@ class L1(Protocol):
     async def block_by_hash(self, block: BlockId) -> L1Block | None:
         """A block, canonical or not; None: nobody has it any more."""
 
+    async def is_canonical(self, block: BlockId) -> bool:
+        """Whether L1 has that block at its number now. Says nothing of what will be read next."""
+
     async def blobs(self, block: BlockId, timestamp: int, hashes: tuple[Hash32, ...]) -> tuple[bytes, ...] | None:
         """Blobs by versioned hash, in order; None: they are gone with their block."""
+
+
+class _TakenBack(Exception):
+    """L1 no longer has what a block was derived from."""
 
 
 class Driver:
@@ -149,7 +159,12 @@ class Driver:
             return self._idle_resets > MAX_IDLE_RESETS
         if isinstance(event, Request):
             self._waits_for = _named(event)
-            self._pipeline.receive(await self._answer(event))
+            try:
+                answer = await self._answer(event)
+            except _TakenBack:
+                await self._reset()
+            else:
+                self._pipeline.receive(answer)
             return False
         if isinstance(event, Idle):
             self._waits_for = f"L1 block {event.next_l1_number}"
@@ -210,7 +225,7 @@ class Driver:
         assert self._finality is not None
         if trio.current_time() - self._finalized_at >= FINALITY_INTERVAL:
             await self._follow_finality()
-        block = await self.heads.make(derived)
+        block = await self._made(derived)
         self._progressed_at = trio.current_time()
         if isinstance(block, L2Block):
             self._idle_resets = 0
@@ -218,6 +233,14 @@ class Driver:
             if derived.concluding and self.heads.safe == block.ref:
                 self._safe_heads[derived.derived_from] = block.ref
         return block
+
+    async def _made(self, derived: DerivedAttributes) -> L2Block | PayloadInvalid:
+        """An engine that asks others for the state may wait for that of a branch which nobody has any more. Raises _TakenBack."""
+        while True:
+            with trio.move_on_after(MAKING_PATIENCE):
+                return await self.heads.make(derived)
+            if not await self._l1.is_canonical(derived.derived_from):
+                raise _TakenBack
 
     # ---- what follows ----
 
@@ -229,9 +252,8 @@ class Driver:
         found = self._finality.finalizable(self._final_l1, safe)
         if found is None:
             return
-        l1_block = await self._l1.block_by_number(found.derived_from.number)
         # Who slept through a reorg of L1 hears what is final before derivation has read the new blocks.
-        if l1_block is not None and l1_block.hash == found.derived_from.hash:
+        if await self._l1.is_canonical(found.derived_from):
             self._finality.finalize(found.block)
             await self.heads.finalize(found.block)
 

@@ -59,6 +59,11 @@ class ConfirmedL1:
         """A block, canonical or not; None: nobody has it any more."""
         return await _until_answered(lambda: self._source.block_by_hash(block))
 
+    async def is_canonical(self, block: BlockId) -> bool:
+        """Whether L1 has that block at its number now. What is fetched ahead stays as it is."""
+        found = await _until_answered(lambda: self._source.block_by_number(block.number))
+        return found is not None and found.hash == block.hash
+
     async def blobs(self, block: BlockId, timestamp: int, hashes: tuple[Hash32, ...]) -> tuple[bytes, ...] | None:
         """Blobs by versioned hash, in order; None: they are gone with their block."""
         return await _until_answered(lambda: self._source.blobs(block, timestamp, hashes))
