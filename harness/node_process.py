@@ -114,6 +114,10 @@ class NodeProcess:
             replies = self._http.post(self.address(server), json=body).json()
         except (httpx.HTTPError, ValueError, Ended) as error:
             raise RpcFailed(f"{calls[0][0]}: {type(error).__name__}: {error}") from error
+        except RuntimeError as error:  # what httpx raises when `kill` closes the client under a thread that still asks
+            if not self._http.is_closed:
+                raise
+            raise RpcFailed(f"{calls[0][0]}: the node was killed") from error
         by_id = {reply["id"]: reply for reply in replies}
         results = []
         for index, (method, _) in enumerate(calls):
