@@ -22,13 +22,14 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 class Connection(trio.abc.HalfCloseableStream):
     """A stream whose first request can be looked at before anybody reads it, and whose client must read what is sent to it.
 
-    `most_unread`: bytes that may come between two calls of `took_message`, where it is used. `closed`: by us.
+    `ahead`: what was read of it already. `address`: the client's. `most_unread`: bytes that may come between two calls of `took_message`, where it is used. `closed`: by us.
     """
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.SocketStream, ahead: bytes = b"", address: str = "") -> None:
         self.socket = stream.socket
+        self.address = address
         self._stream = stream
-        self._ahead = bytearray()
+        self._ahead = bytearray(ahead)
         self._since_message = 0
         self.most_unread: int | None = None
         self.closed = trio.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, cast
 
@@ -36,7 +35,6 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_WEBSOCKET = re.compile(rb"\nupgrade:[ \t]*websocket[ \t]*\r?\n", re.IGNORECASE)
 _log = structlog.get_logger()
 
 
@@ -97,18 +95,17 @@ async def serve_app(
     host: str,
     port: int,
     *,
-    websockets: Callable[[Connection], Awaitable[None]] | None = None,
     max_connections: int = MAX_CONNECTIONS,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves until it is cancelled; its addresses (`http://host:port`) once connections are taken, with the port that was
     found if `port` is 0. Raises OSError where it cannot listen.
 
-    `websockets` is given the connections that begin with a WebSocket's handshake, unread; without it, they are the app's. A connection
-    beyond `max_connections` is closed at once.
+    A connection beyond `max_connections` is closed at once. What users ask is served by `trinode.jsonrpc.http1_server`, which is for many
+    requests and many clients; this is for the few of a rollup node, of Prometheus and of the devnet's own parts.
     """
     listeners = await trio.open_tcp_listeners(port, host=host)
-    server = _Server(app, websockets, max_connections)
+    server = _Server(app, max_connections)
     addresses = [f"http://{repr_socket_addr(each.socket.family, each.socket.getsockname())}" for each in listeners]
     async with trio.open_nursery() as nursery:
         task_status.started(addresses)
@@ -118,9 +115,8 @@ async def serve_app(
 class _Server:
     """hypercorn's HTTP over our connections. What it does not expect of a client ends that connection, and no more."""
 
-    def __init__(self, app: App, websockets: Callable[[Connection], Awaitable[None]] | None, max_connections: int) -> None:
+    def __init__(self, app: App, max_connections: int) -> None:
         self._app = ASGIWrapper(cast(ASGIFramework, _drained(app)))
-        self._websockets = websockets
         self._max_connections = max_connections
         self._open = 0
         self._context = WorkerContext(None)
@@ -150,13 +146,9 @@ class _Server:
             self._open -= 1
 
     async def _serve(self, connection: Connection) -> None:
-        head = await connection.first_head()
-        if head is None:
+        if await connection.first_head() is None:
             return
-        if self._websockets is not None and _WEBSOCKET.search(head):
-            await self._websockets(connection)
-        else:
-            await _Http1Server(self._app, self._config, self._context, ConnectionState({}), cast(Any, connection)).run()
+        await _Http1Server(self._app, self._config, self._context, ConnectionState({}), cast(Any, connection)).run()
 
 
 async def _end_after(connection: Connection, scope: trio.CancelScope) -> None:
