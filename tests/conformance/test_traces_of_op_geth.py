@@ -24,7 +24,7 @@ from trinode.execution.calls.message import InsufficientFunds, Message, call
 from trinode.execution.engine import PreparedTransaction
 from trinode.execution.evm.engine import FastEngine
 from trinode.execution.memory import MemoryState
-from trinode.execution.tracing.block import trace_block, trace_transaction
+from trinode.execution.tracing.block import TracingEngine, trace_transaction
 from trinode.execution.tracing.call_tracer import CallTracer
 from trinode.execution.tracing.prestate import PrestateOptions, PrestateTracer
 from trinode.execution.tracing.struct_logs import StructLogger
@@ -97,7 +97,7 @@ def trace_all(config: RollupConfig, parent: Parent, block: ExecutedBlock, golden
         replies.append(reply)
         return tracer
 
-    traced = trace_block(config, parent, block.header, block.transactions, tracer_of)
+    traced = BlockExecutor(config, TracingEngine(tracer_of)).check(parent, block.header, block.transactions)
     assert traced.results == block.results and traced.changes == block.changes
     hashes = ["0x" + transaction_hash(raw).hex() for raw in block.transactions]
     return [{"txHash": name, "result": reply()} for name, reply in zip(hashes, replies, strict=True)]

@@ -4,4 +4,5 @@
     message      the message, and its execution
     estimate     the gas that a message needs
     access_list  the access list that a message would want
+    simulate*    blocks of calls, one on the other: the blocks, the state between them, a call, what it logs
 """

@@ -153,7 +153,7 @@ def call_context(
     if block_overrides is not None:
         environment = _overridden_block(environment, block_overrides, config)
     if state_overrides:
-        precompiles = _moved_precompiles(environment.rules.precompiles, state_overrides)
+        precompiles = moved_precompiles(environment.rules.precompiles, state_overrides)
         environment = replace(environment, rules=replace(environment.rules, precompiles=precompiles))
         state = OverriddenState(state, state_overrides)
     return CallContext(environment, state, header.number, header.parent_hash)
@@ -167,7 +167,7 @@ def _overridden_block(environment: BlockEnvironment, overrides: BlockOverrides, 
     return replace(environment, **given)
 
 
-def _moved_precompiles(precompiles: Mapping[Address, Precompile], overrides: StateOverrides) -> dict[Address, Precompile]:
+def moved_precompiles(precompiles: Mapping[Address, Precompile], overrides: StateOverrides) -> dict[Address, Precompile]:
     """The precompiles of a state with these overrides. Raises InvalidOverride."""
     moved = {address: precompile for address, precompile in precompiles.items() if address not in overrides}
     targets: set[Address] = set()

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from trinode.execution.block import BlockExecutor, ExecutedBlock, Parent
+from trinode.execution.block import BlockExecutor, Parent
 from trinode.execution.engine import PreparedTransaction, TransactionResult
 from trinode.execution.environment import BlockEnvironment
+from trinode.execution.errors import MissingState
 from trinode.execution.evm.engine import FastSession
+from trinode.execution.evm.program import Programs
 from trinode.execution.recovery import SenderRecovery, recover_in_order
-from trinode.execution.rules import EvmFork
 from trinode.execution.state import StateReader
 from trinode.execution.tracing.machine import TracedMachine, new_programs
+from trinode.execution.tracing.midway import MidwayState
 from trinode.execution.tracing.tracer import Tracer
+from trinode.execution.trie.nodes import Owner, Path
+from trinode.execution.trie.state_tries import StateTries
 from trinode.protocol.header import Header
+from trinode.protocol.types import Hash32
 from trinode.rollup.config import RollupConfig
 
 TracerOf = Callable[[int, PreparedTransaction], Tracer | None]
@@ -21,15 +26,16 @@ TracerOf = Callable[[int, PreparedTransaction], Tracer | None]
 
 
 class TracingEngine:
-    """The fast engine, watched (an `execution.engine.Engine`). Its results and changes are the fast engine's."""
+    """The fast engine, watched (an `execution.engine.Engine`), for one block. Its results and changes are the fast engine's."""
 
-    def __init__(self, tracer_of: TracerOf) -> None:
+    def __init__(self, tracer_of: TracerOf, programs: Programs | None = None) -> None:
+        """`programs`: compiled code of the block's EVM fork, which it may use and add to."""
         self._tracer_of = tracer_of
-        self._programs = {fork: new_programs() for fork in EvmFork}
+        self._programs = new_programs() if programs is None else programs
 
     def begin(self, environment: BlockEnvironment, state: StateReader) -> TracingSession:
         """A session on top of `state`."""
-        return TracingSession(TracedMachine(environment, state, self._programs[environment.rules.evm]), self._tracer_of)
+        return TracingSession(TracedMachine(environment, state, self._programs), self._tracer_of)
 
 
 class TracingSession(FastSession):
@@ -60,33 +66,69 @@ class TracingSession(FastSession):
         return result
 
 
-class _Traced(Exception):  # the transaction has been traced: the rest of the block is of no interest
-    def __init__(self, result: TransactionResult) -> None:
+class _Stopped(Exception):  # so many transactions are done: the rest of the block is of no interest
+    def __init__(self, machine: TracedMachine, results: list[TransactionResult]) -> None:
         super().__init__()
-        self.result = result
+        self.machine = machine
+        self.results = results
 
 
 class _StoppingSession(TracingSession):
-    def __init__(self, machine: TracedMachine, tracer_of: TracerOf, last: int) -> None:
+    def __init__(self, machine: TracedMachine, tracer_of: TracerOf, count: int) -> None:
         super().__init__(machine, tracer_of)
-        self._last = last
+        self._left = count
+        self._results: list[TransactionResult] = []
 
     def apply(self, prepared: PreparedTransaction) -> TransactionResult:
-        is_last = self._index == self._last
+        self._stop_at_end()
         result = super().apply(prepared)
-        if is_last:
-            raise _Traced(result)
+        self._results.append(result)
+        self._left -= 1
+        self._stop_at_end()
         return result
+
+    def _stop_at_end(self) -> None:
+        if not self._left:
+            raise _Stopped(self._traced, self._results)
 
 
 class _StoppingEngine(TracingEngine):
-    def __init__(self, index: int, tracer: Tracer) -> None:
-        super().__init__(lambda at, _: tracer if at == index else None)
-        self._last = index
+    def __init__(self, tracer_of: TracerOf, programs: Programs | None, count: int) -> None:
+        super().__init__(tracer_of, programs)
+        self._count = count
 
     def begin(self, environment: BlockEnvironment, state: StateReader) -> _StoppingSession:
-        machine = TracedMachine(environment, state, self._programs[environment.rules.evm])
-        return _StoppingSession(machine, self._tracer_of, self._last)
+        return _StoppingSession(TracedMachine(environment, state, self._programs), self._tracer_of, self._count)
+
+
+class _NoNodes:
+    """Tries of which nothing is read: a block that is not finished has no roots."""
+
+    def node(self, owner: Owner, path: Path, node_hash: Hash32) -> bytes:
+        raise MissingState(f"a trace has no trie nodes, and 0x{node_hash.hex()} was asked for")
+
+
+def traceable(header: Header, block_hash: Hash32, state: StateReader) -> Parent:
+    """A block as a parent for what is traced: it has the state after it, and no tries."""
+    return Parent(header, block_hash, state, StateTries(_NoNodes(), header.state_root))
+
+
+def trace_transactions(
+    config: RollupConfig,
+    parent: Parent,
+    header: Header,
+    transactions: Sequence[bytes],
+    tracer_of: TracerOf,
+    *,
+    programs: Programs | None = None,
+    recover: SenderRecovery = recover_in_order,
+) -> list[TransactionResult]:
+    """Executes the block's begin (system calls) and then `transactions`, its first ones or all, each with the tracer that `tracer_of` gives
+    for it; nothing after them. Raises TraceLimitExceeded, and what `BlockExecutor.check` raises.
+    """
+    if not transactions:
+        return []
+    return _stopped(config, parent, header, transactions, _StoppingEngine(tracer_of, programs, len(transactions)), recover).results
 
 
 def trace_transaction(
@@ -96,31 +138,50 @@ def trace_transaction(
     transactions: Sequence[bytes],
     index: int,
     tracer: Tracer,
+    *,
+    programs: Programs | None = None,
     recover: SenderRecovery = recover_in_order,
 ) -> TransactionResult:
     """Executes the block's transactions up to `index`, the last of them traced: `tracer` has the trace afterwards.
 
-    The block's begin (system calls) is executed, what comes after the transaction is not. Raises IndexError, TraceLimitExceeded, and what
-    `BlockExecutor.check` raises.
+    Raises IndexError, and as `trace_transactions` does.
     """
     if not 0 <= index < len(transactions):
         raise IndexError(f"transaction {index} of {len(transactions)}")
-    try:
-        BlockExecutor(config, _StoppingEngine(index, tracer), recover).check(parent, header, transactions[: index + 1])
-    except _Traced as traced:
-        return traced.result
-    raise AssertionError("a block with the transaction ends without it")
+
+    def tracer_of(at: int, _: PreparedTransaction) -> Tracer | None:
+        return tracer if at == index else None
+
+    return trace_transactions(config, parent, header, transactions[: index + 1], tracer_of, programs=programs, recover=recover)[-1]
 
 
-def trace_block(
+def state_before(
     config: RollupConfig,
     parent: Parent,
     header: Header,
     transactions: Sequence[bytes],
-    tracer_of: TracerOf,
+    index: int,
+    *,
+    programs: Programs | None = None,
     recover: SenderRecovery = recover_in_order,
-) -> ExecutedBlock:
-    """Executes a whole block, each transaction with the tracer that `tracer_of` gives for it. Raises TraceLimitExceeded, and what
-    `BlockExecutor.check` raises.
-    """
-    return BlockExecutor(config, TracingEngine(tracer_of), recover).check(parent, header, transactions)
+) -> StateReader:
+    """The state that the block's transaction of that index finds. Raises IndexError, and what `BlockExecutor.check` raises."""
+    if not 0 <= index < len(transactions):
+        raise IndexError(f"transaction {index} of {len(transactions)}")
+    engine = _StoppingEngine(lambda _, __: None, programs, index)
+    return MidwayState(_stopped(config, parent, header, transactions[: index + 1], engine, recover).machine)
+
+
+def _stopped(
+    config: RollupConfig,
+    parent: Parent,
+    header: Header,
+    transactions: Sequence[bytes],
+    engine: _StoppingEngine,
+    recover: SenderRecovery,
+) -> _Stopped:
+    try:
+        BlockExecutor(config, engine, recover).check(parent, header, transactions)
+    except _Stopped as stopped:
+        return stopped
+    raise AssertionError("a block with the transactions ends without them")

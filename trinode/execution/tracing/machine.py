@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trinode.execution.environment import BlockEnvironment
 from trinode.execution.evm.calls import CALL_DEPTH_LIMIT
 from trinode.execution.evm.environment import to_address
@@ -10,6 +12,8 @@ from trinode.execution.evm.machine import Machine
 from trinode.execution.evm.program import Programs
 from trinode.execution.state import StateReader
 from trinode.execution.tracing import reasons
+from trinode.execution.tracing.out_of_gas import OUT_OF_GAS, noted_operands
+from trinode.execution.tracing.precompile_failures import precompile_failure
 from trinode.execution.tracing.tracer import Call, Step, Tracer
 from trinode.protocol.types import Address
 
@@ -53,7 +57,10 @@ class TracedMachine(Machine):
         gas = frame.gas
         tracer.enter(self._call_of(frame, code_address))
         succeeded = super().message_call(frame, code_address, transfers=transfers)
-        tracer.leave(gas - frame.gas, frame.output, self._error(frame, succeeded))
+        error = self._error(frame, succeeded)
+        if error is not None and error != OUT_OF_GAS and code_address in self.rules.precompiles:
+            error = precompile_failure(code_address, error)
+        tracer.leave(gas - frame.gas, frame.output, error)
         return succeeded
 
     def create(self, frame: Frame) -> bool:
@@ -134,13 +141,14 @@ class TracedMachine(Machine):
             step = Step(frame, byte, reasons.name_of(byte), journal.refund)
             tracer.step(step)
             last = self._inheritance(frame) if byte == _SELFDESTRUCT else None
+            operands = noted_operands(byte, frame.stack)
             steps.append(step)
             try:
                 frame.gas -= opcode.gas
                 self._check(step, opcode.needs, opcode.room)
                 following = opcode.run(frame)
             except ExceptionalHalt as halt:
-                self._halted(step, halt)
+                self._halted(step, halt, operands)
                 raise
             finally:
                 steps.pop()
@@ -172,12 +180,17 @@ class TracedMachine(Machine):
         if frame.gas < 0:
             raise OutOfGas
 
-    def _halted(self, step: Step, halt: ExceptionalHalt) -> None:
+    def _halted(self, step: Step, halt: ExceptionalHalt, operands: Sequence[int] | None) -> None:
         """An opcode ends its frame: before it begins, for lack of gas or words, or at work."""
-        self._reason = step.error or reasons.halt_reason(halt, step)
-        if isinstance(halt, OutOfGas):
+        cost: int | None = None
+        if step.error is not None:
+            self._reason = step.error
+        elif isinstance(halt, OutOfGas):
+            self._reason, cost = reasons.out_of_gas_reason(step, operands)
             step.error = self._reason
-        self._charge(step, step.gas - step.frame.gas)
+        else:
+            self._reason, cost = reasons.halt_reason(halt, step, operands)
+        self._charge(step, step.gas - step.frame.gas if cost is None else cost)
 
     def _charge(self, step: Step, cost: int) -> None:
         """Tells the tracer what the opcode costs, once."""

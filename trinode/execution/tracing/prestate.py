@@ -21,7 +21,7 @@ _SLOTS = frozenset((0x54, 0x55))
 _ACCOUNTS = frozenset((0x31, 0x3B, 0x3C, 0x3F, 0xFF))
 """BALANCE, EXTCODESIZE, EXTCODECOPY, EXTCODEHASH, SELFDESTRUCT: the account is on top of the stack."""
 _CALLS = frozenset((0xF1, 0xF2, 0xF4, 0xFA))
-_CREATE, _CREATE2, _SELFDESTRUCT = 0xF0, 0xF5, 0xFF
+_CREATE, _CREATE2 = 0xF0, 0xF5
 _ENTRY_SIZE = 200
 _NO_CODE: Hash32 = bytes(32)
 
@@ -62,13 +62,12 @@ class PrestateTracer(Tracer):
         self._options = options or PrestateOptions()
         self._holding = Holding(limits)
         self._journal: Journal | None = None
-        self._destroyed: set[Address] = set()
         self._fresh: list[tuple[Address, int | None]] = []
         self.pre: dict[Address, AccountState] = {}
         self.post: dict[Address, AccountState] = {}
 
     def begin(self, machine: TracedMachine, transaction: Transaction, sender: Address) -> None:
-        self.pre, self.post, self._destroyed = {}, {}, set()
+        self.pre, self.post = {}, {}
         journal = self._journal = machine.journal
         self._note_account(sender)
         if transaction.to is None:
@@ -103,8 +102,6 @@ class PrestateTracer(Tracer):
 
     def charged(self, step: Step) -> None:
         if step.error is None:
-            if step.byte == _SELFDESTRUCT:
-                self._destroyed.add(step.frame.address)
             return
         # The opcode did not begin: it has read nothing.
         for address, slot in self._fresh:
@@ -158,7 +155,8 @@ class PrestateTracer(Tracer):
 
     def _compare(self, address: Address) -> None:
         """Leaves in `pre` what changed, and puts in `post` what it changed to; an account that destroyed itself is only in `pre`."""
-        if address in self._destroyed:
+        assert self._journal is not None
+        if address in self._journal.destroyed:
             return
         before, now = self.pre[address], self._account_now(address)
         after = AccountState()

@@ -19,13 +19,12 @@ _ENTRY_SIZE = 200
 
 @dataclass(frozen=True, slots=True)
 class StructLogOptions:
-    """What entries hold; the defaults are geth's. `limit`: no more entries than this are kept, 0 for all."""
+    """What entries hold; the defaults are geth's."""
 
     disable_stack: bool = False
     enable_memory: bool = False
     disable_storage: bool = False
     enable_return_data: bool = False
-    limit: int = 0
 
 
 @dataclass(slots=True)
@@ -69,7 +68,7 @@ class StructLogger(Tracer):
         self._options = options or StructLogOptions()
         self._holding = Holding(limits)
         self._logs: list[StructLog] = []
-        self._open: dict[int, StructLog] = {}
+        self._open: StructLog | None = None
         self._storage: dict[Address, dict[int, int]] = {}
         self._failed = False
         self._result: TransactionResult | None = None
@@ -81,14 +80,19 @@ class StructLogger(Tracer):
         assert result is not None
         return StructTrace(result.gas_used, self._failed, result.output, self._logs)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more opcodes."""
+        return False
+
     def begin(self, machine: TracedMachine, transaction: Transaction, sender: Address) -> None:
-        self._logs, self._open, self._storage, self._failed, self._result = [], {}, {}, False, None
+        self._logs, self._open, self._storage, self._failed, self._result = [], None, {}, False, None
 
     def step(self, step: Step) -> None:
         options, frame = self._options, step.frame
-        if options.limit and len(self._logs) >= options.limit:
+        if self.is_full:
             return
-        log = StructLog(
+        self._open = StructLog(
             pc=frame.pc,
             op=step.name,
             gas=step.gas,
@@ -98,15 +102,18 @@ class StructLogger(Tracer):
             storage=None if options.disable_storage else self._storage_at(step),
             return_data=frame.return_data if options.enable_return_data else None,
         )
+
+    def charged(self, step: Step) -> None:
+        log, self._open = self._open, None
+        if log is not None:
+            log.gas_cost, log.refund, log.error = step.cost, step.refund, step.error
+            self.keep(log)
+
+    def keep(self, log: StructLog) -> None:
+        """Takes an opcode that is complete: they come in their order."""
         held = _ENTRY_SIZE + 32 * len(log.stack or ()) + len(log.memory or b"") + len(log.return_data or b"") + 64 * len(log.storage or ())
         self._holding.add(held)
         self._logs.append(log)
-        self._open[id(step)] = log
-
-    def charged(self, step: Step) -> None:
-        log = self._open.pop(id(step), None)
-        if log is not None:
-            log.gas_cost, log.refund, log.error = step.cost, step.refund, step.error
 
     def leave(self, gas_used: int, output: bytes, error: str | None) -> None:
         self._failed = error is not None  # the outermost call is left last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -35,6 +35,14 @@ class AccountProof(NamedTuple):
     storage_root: Hash32
     nodes: list[bytes]
     storage: list[StorageProof]
+
+
+class AccountLeaf(NamedTuple):
+    """An account where it stands in the account trie: under the hash of its address."""
+
+    key: Hash32
+    account: Account
+    storage_root: Hash32
 
 
 class _Entry:
@@ -103,6 +111,23 @@ class StateTries:
         trie = entry.storage
         storage = [StorageProof(slot, _slot_value(trie.get(storage_key(slot))), trie.proof(storage_key(slot))) for slot in slots]
         return AccountProof(entry.account, trie.root, nodes, storage)
+
+    def accounts_from(self, start: bytes) -> Iterator[AccountLeaf]:
+        """The accounts whose keys are `start` or come after it, in order of their keys."""
+        for leaf in self._accounts.leaves_from(start):
+            if type(leaf.note) is _Entry:
+                yield AccountLeaf(leaf.key, leaf.note.account, leaf.note.storage.root)
+            else:
+                yield AccountLeaf(leaf.key, *_decode_account(leaf.value))
+
+    def slots_from(self, owner: Hash32, start: bytes) -> Iterator[tuple[Hash32, int]]:
+        """Keys and values of the slots, from the key `start` on and in order of the keys, of the account whose key is `owner`."""
+        leaf = self._accounts.leaf(owner)
+        if leaf is None:
+            return
+        trie = leaf.note.storage if type(leaf.note) is _Entry else self._storage_trie(owner, _decode_account(leaf.value)[1])
+        for slot in trie.leaves_from(start):
+            yield slot.key, _slot_value(slot.value)
 
     def updated(self, changes: StateChanges) -> tuple[StateTries, TrieNodes]:
         """The state after `changes`, and what has to be stored for it (as `Trie.updated`, of all tries).

@@ -116,6 +116,18 @@ class Trie:
                 break
         return proof
 
+    def leaves_from(self, start: bytes) -> Iterator[Leaf]:
+        """The leaves whose keys are `start` or come after it, in order of their keys. Holds none of the nodes that it reads."""
+        top, first = self._top(), start.hex()
+        waiting: list[tuple[bytes, Node | None, Path]] = [] if top is None else [(EMPTY_REFERENCE, top, "")]
+        while waiting:
+            reference, node, path = waiting.pop()
+            node = node or self._loader.node(reference, path)
+            if type(node) is not Leaf:
+                waiting += [below for below in reversed(list(_below(node, path))) if below[2] >= first[: len(below[2])]]
+            elif node.key >= start:
+                yield node
+
     def stored_paths(self) -> Iterator[Path]:
         """Where nodes of this trie are stored, in no certain order. Reads every node that is not held, and holds none of them."""
         node = self._top()

@@ -102,7 +102,8 @@ class Witness(ProvenState):
 class WitnessRecorder(ProvenState):
     """The state after a block, which notes all that is read of it.
 
-    Execute a block on it and compute the root after it with its `tries`; then `preimages` is the witness of that block.
+    Execute a block on it and compute the root after it with its `tries`; then `preimages` is the witness of that block, and
+    `nodes_read`, `codes_read` and `headers_read` are its parts by their hashes. Only an engine that has not seen a code before reads it.
     `codes` and `headers` (RLP) are asked by hash; they and `nodes` raise MissingState.
     """
 
@@ -110,26 +111,28 @@ class WitnessRecorder(ProvenState):
         self._nodes = nodes
         self._codes = codes
         self._headers = headers
-        self._read: dict[Hash32, bytes] = {}
+        self.nodes_read: dict[Hash32, bytes] = {}
+        self.codes_read: dict[Hash32, bytes] = {}
+        self.headers_read: dict[Hash32, bytes] = {}
         super().__init__(parent)
 
     def preimages(self) -> list[bytes]:
-        """All that was read so far, each once, in the order of first reading."""
-        return list(self._read.values())
+        """All that was read so far, each once."""
+        return list((self.nodes_read | self.codes_read | self.headers_read).values())
 
     def node(self, owner: Owner, path: Path, node_hash: Hash32) -> bytes:
         """RLP of a trie node. Raises MissingState."""
-        rlp = self._read[node_hash] = self._nodes.node(owner, path, node_hash)
+        rlp = self.nodes_read[node_hash] = self._nodes.node(owner, path, node_hash)
         return rlp
 
     def code(self, code_hash: Hash32) -> bytes:
         """The code with that hash. Raises MissingState."""
         if code_hash == EMPTY_CODE_HASH:
             return b""
-        code = self._read[code_hash] = self._codes(code_hash)
+        code = self.codes_read[code_hash] = self._codes(code_hash)
         return code
 
     def header(self, number: int, block_hash: Hash32) -> bytes:
         """RLP of a header. Raises MissingState."""
-        rlp = self._read[block_hash] = self._headers(block_hash)
+        rlp = self.headers_read[block_hash] = self._headers(block_hash)
         return rlp

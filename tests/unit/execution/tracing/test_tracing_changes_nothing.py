@@ -18,7 +18,7 @@ from trinode.execution.evm.engine import FastEngine
 from trinode.execution.intrinsic import floor_gas, intrinsic_gas
 from trinode.execution.rules import EvmFork
 from trinode.execution.state import StateChanges
-from trinode.execution.tracing.block import TracingEngine, trace_block, trace_transaction
+from trinode.execution.tracing.block import TracingEngine, trace_transaction
 from trinode.execution.tracing.call_tracer import CallTracer
 from trinode.execution.tracing.four_byte import FourByteTracer
 from trinode.execution.tracing.prestate import PrestateOptions, PrestateTracer
@@ -103,7 +103,7 @@ def test_real_blocks(name: str) -> None:
         loggers.append(StructLogger(StructLogOptions(disable_stack=True, disable_storage=True)))
         return loggers[-1]
 
-    traced = trace_block(case.config, parent, untraced.header, untraced.transactions, log)
+    traced = BlockExecutor(case.config, TracingEngine(log)).check(parent, untraced.header, untraced.transactions)
     assert (traced.results, traced.changes, traced.hash) == (untraced.results, untraced.changes, untraced.hash)
     evm = BlockExecutor(case.config, FastEngine()).rules(untraced.header.timestamp).evm
     assert sum(len(logger.trace.struct_logs) for logger in loggers) > 1000
