@@ -7,12 +7,16 @@ it is told the engine is SYNCING for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from trinode.engine.held import HeldBlocks, InvalidBlocks, WaitingPayloads
+from trinode.engine.moves import about_to_be_removed, move_of
 from trinode.engine.payloads import Payload, Payloads, Pool, built_payload, claimed_block, payload_id
 from trinode.engine.status import (
     BuiltPayload,
     ForkchoiceResult,
     ForkchoiceState,
+    HeadRefused,
     InvalidForkchoiceState,
     InvalidPayloadAttributes,
     PayloadStatus,
@@ -20,11 +24,12 @@ from trinode.engine.status import (
     UnknownPayload,
 )
 from trinode.engine.tree import BlockTree, Line, NotValid
-from trinode.execution.block import BlockExecutor
+from trinode.execution.block import BlockExecutor, ExecutedBlock
 from trinode.execution.errors import InvalidAttributes, InvalidBlock
 from trinode.protocol.block import KnownBlock, KnownHeader
+from trinode.protocol.head_move import HeadMove
 from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
-from trinode.protocol.types import Hash32
+from trinode.protocol.types import BlockId, Hash32
 from trinode.storage.store import Store
 
 SAFE = "safe"
@@ -50,9 +55,13 @@ class EngineCore:
         held: HeldBlocks | None = None,
         waiting: WaitingPayloads | None = None,
         invalid: InvalidBlocks | None = None,
+        on_head_moved: Callable[[HeadMove], None] | None = None,
     ) -> None:
-        """`pool`: None for an engine that never sequences. `held`, `waiting`, `invalid`: to set other bounds."""
+        """`pool`: None for an engine that never sequences. `held`, `waiting`, `invalid`: to set other bounds. `on_head_moved`: is told of each
+        move of the head, on the thread that made it.
+        """
         self._store = store
+        self._on_head_moved = on_head_moved
         self._executor = executor
         self._pool = pool
         self._tree = BlockTree(
@@ -94,7 +103,7 @@ class EngineCore:
         try:
             line = self._tree.line_to(state.head)
             self._check_forkchoice(state, line)
-            added = self._tree.adopt(line)
+            added = self._adopt(line)
         except NotValid as error:
             return ForkchoiceResult(error.status)
         if self._pool is not None:
@@ -138,6 +147,29 @@ class EngineCore:
         block_hash = self._store.blocks.canonical_hash(number)
         return None if block_hash is None else self._tree.block(block_hash)
 
+    def bad_blocks(self) -> tuple[KnownBlock, ...]:
+        """The blocks that were executed and found invalid last, the last one first. For any thread."""
+        return self._tree.invalid.last
+
+    # ---- by hand ----
+
+    def set_head(self, number: int) -> None:
+        """Takes canonical blocks back until that one is the head. Who is told of them again, adopts them again.
+
+        Raises HeadRefused for a block that is not there, or is before the finalized one or before the oldest state.
+        """
+        block_hash = self._store.blocks.canonical_hash(number)
+        if block_hash is None or number > self._store.head.number:
+            raise HeadRefused("not allowed to rewind to a future block")
+        finalized = self.finalized()
+        if finalized is not None and number < finalized.header.number:
+            raise HeadRefused(f"not allowed to rewind below the finalized block, {finalized.header.number}")
+        if number < self._store.oldest_state:
+            raise HeadRefused(f"the state of block {number} is not here any more: the oldest is that of block {self._store.oldest_state}")
+        self._adopt(Line(BlockId(number, block_hash), ()))
+        if self._pool is not None:
+            self._pool.head_moved([])
+
     # ---- parts ----
 
     def _labelled(self, name: str) -> KnownHeader | None:
@@ -152,6 +184,16 @@ class EngineCore:
         if not line.blocks and line.base.number < self._store.oldest_state:
             reason = f"the oldest state is that of block {self._store.oldest_state}"
             raise InvalidForkchoiceState(f"the head cannot go back to block {line.base.number}: {reason}")
+
+    def _adopt(self, line: Line) -> list[ExecutedBlock]:
+        """Makes the end of the line the head, and tells of it. Raises NotValid."""
+        if self._on_head_moved is None:
+            return self._tree.adopt(line)
+        removed = about_to_be_removed(self._store, line.base.number)
+        added = self._tree.adopt(line)
+        if added or removed != ():
+            self._on_head_moved(move_of(removed, added))
+        return added
 
     def _forget_branches(self) -> None:
         finalized = self.finalized()

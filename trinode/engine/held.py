@@ -19,6 +19,7 @@ MOST_HELD_BYTES = 256 * 1024 * 1024
 MOST_WAITING = 256
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 MOST_INVALID = 512
+MOST_BAD_BLOCKS = 10
 
 _HEADER_BYTES = 1_000
 _CHANGE_BYTES = 200  # what an account or a slot takes in memory, roughly
@@ -143,6 +144,8 @@ class InvalidBlocks:
     def __init__(self, most: int = MOST_INVALID) -> None:
         self._most = most
         self._verdicts: dict[Hash32, Verdict] = {}
+        self.last: tuple[KnownBlock, ...] = ()
+        """Those that were executed and found invalid last, the last one first. May be read on any thread."""
 
     def __len__(self) -> int:
         return len(self._verdicts)
@@ -150,6 +153,10 @@ class InvalidBlocks:
     def get(self, block_hash: Hash32) -> Verdict | None:
         """What was found; None: nothing against that block."""
         return self._verdicts.get(block_hash)
+
+    def keep(self, block: KnownBlock) -> None:
+        """Keeps all of a block, for who wants to see what was wrong with it."""
+        self.last = (block, *self.last[: MOST_BAD_BLOCKS - 1])
 
     def add(self, block_hash: Hash32, verdict: Verdict) -> None:
         """Remembers a block."""

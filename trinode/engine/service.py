@@ -60,6 +60,14 @@ class EngineService:
         """As `EngineCore.block_by_number`."""
         return await self._call(lambda: self._core.block_by_number(number))
 
+    def bad_blocks(self) -> tuple[KnownBlock, ...]:
+        """As `EngineCore.bad_blocks`, without a turn."""
+        return self._core.bad_blocks()
+
+    async def set_head(self, number: int) -> None:
+        """As `EngineCore.set_head`."""
+        await self._call(lambda: self._core.set_head(number))
+
     async def close(self) -> None:
         """Refuses all further calls and waits for the one that has begun. No thread touches the store then, and its owner
         can close it.

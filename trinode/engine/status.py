@@ -58,6 +58,10 @@ class UnknownPayload(Exception):
     """There is no payload of that id (-38001)."""
 
 
+class HeadRefused(Exception):
+    """A block cannot be made the head by hand; why, in one line."""
+
+
 class InvalidForkchoiceState(Exception):
     """The safe or the finalized block is unknown, or no ancestor of the head (-38002)."""
 

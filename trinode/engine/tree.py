@@ -132,6 +132,7 @@ class BlockTree:
             executed = self._executor.check(parent, block.header, block.transactions)
         except InvalidBlock as error:
             verdict = Verdict(parent.hash, str(error))
+            self.invalid.keep(block)
             self._condemn(line.blocks[position:], verdict)
             raise NotValid(_invalid(verdict)) from error
         return self.hold(executed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from trinode.execution.errors import MissingState
 from trinode.protocol.errors import DecodingError
 from trinode.protocol.header import Header, decode_header, encode_header
 from trinode.protocol.receipt import Receipt, decode_receipt, encode_receipt
@@ -51,6 +52,13 @@ class BlockReader:
             return None if value is None else decode_header(value)
         except DecodingError as error:
             raise _corrupt("header", block_hash, error) from error
+
+    def header_rlp(self, block_hash: Hash32) -> bytes:
+        """RLP of the header of that block. Raises MissingState."""
+        rlp = self._view.get(HEADERS + block_hash)
+        if rlp is None:
+            raise MissingState(f"there is no header 0x{block_hash.hex()}")
+        return rlp
 
     def transactions(self, block_hash: Hash32) -> tuple[bytes, ...] | None:
         """The raw transactions of that block; None: they are not known."""

@@ -120,6 +120,22 @@ def values_before(view: View, first: int, last: int, most: int) -> dict[bytes, b
     return values
 
 
+def changed_addresses(view: View, first: int, last: int, most: int) -> set[Address]:
+    """The accounts that blocks `first` to `last` touched, themselves or in their storage.
+
+    Raises MissingState if more than `most` accounts and slots are to be gone through, CorruptStore.
+    """
+    found: set[Address] = set()
+    keys = 0
+    for number in range(first, last + 1):
+        changed = changed_keys(view, number)
+        keys += len(changed)
+        if keys > most:
+            raise MissingState(f"more than {most} accounts and slots changed since block {first - 1}: they are not gone through")
+        found.update([key[1:ACCOUNT_KEY_SIZE] for key in changed])
+    return found
+
+
 def as_changes(values: dict[bytes, bytes]) -> StateChanges:
     """Values by key as changes of a state, without codes; slots of accounts that are gone are left out."""
     changes = StateChanges()

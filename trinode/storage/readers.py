@@ -6,18 +6,19 @@ whatever happens to the chain meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 
 from trinode.execution.errors import MissingState
 from trinode.execution.state import BLOCK_HASHES, Account
-from trinode.execution.trie.nodes import Owner, Path
+from trinode.execution.trie.nodes import NodeReader, Owner, Path
 from trinode.protocol.keccak import keccak256
 from trinode.protocol.types import Address, Hash32
 from trinode.storage.database import View
 from trinode.storage.tables import (
+    ACCOUNT_KEY_SIZE,
     ACCOUNTS,
     CANONICAL,
     CODES,
@@ -67,6 +68,14 @@ class HeadState:
         if found is None:
             raise MissingState(f"the hash of block {number} is not known in the state of block {self._number}")
         return found
+
+    def addresses(self) -> Iterator[Address]:
+        """Of all accounts, in order. Leaves the cache to others."""
+        return (key[1:] for key, _ in self.entries(ACCOUNTS, fill_cache=False))
+
+    def slots(self, address: Address) -> Iterator[tuple[bytes, bytes]]:
+        """All slots of an account (32 bytes each) and their values without leading zeros, in order. Leaves the cache to others."""
+        return ((key[ACCOUNT_KEY_SIZE:], value) for key, value in self.entries(SLOTS + address, fill_cache=False))
 
     def entries(self, prefix: bytes, *, fill_cache: bool = True) -> Iterator[tuple[bytes, bytes]]:
         """The accounts or slots whose keys begin with `prefix`, as they are stored, in order of their keys."""
@@ -125,3 +134,18 @@ class StoredNodes:
             whose = f"storage trie 0x{owner.hex()}" if owner else "account trie"
             raise MissingState(f"{what} at path {path!r} of {whose}, where 0x{node_hash.hex()} is asked for")
         return rlp
+
+
+class ChangedNodes:
+    """The trie nodes of another state than that of `base`, which differs by those that `changed` has (a `NodeReader`)."""
+
+    __slots__ = ("_base", "_changed")
+
+    def __init__(self, base: NodeReader, changed: Mapping[tuple[Owner, Path], bytes | None]) -> None:
+        self._base = base
+        self._changed = changed
+
+    def node(self, owner: Owner, path: Path, node_hash: Hash32) -> bytes:
+        """RLP of the node at that place. Raises MissingState."""
+        rlp = self._changed.get((owner, path))
+        return self._base.node(owner, path, node_hash) if rlp is None or keccak256(rlp) != node_hash else rlp

@@ -15,15 +15,17 @@ from trinode.execution.errors import MissingState
 from trinode.execution.genesis import GenesisBlock
 from trinode.execution.trie.nodes import TrieNodes
 from trinode.execution.trie.state_tries import StateTries
+from trinode.execution.trie.witness import WitnessRecorder
 from trinode.protocol.header import Header
-from trinode.protocol.types import BlockId, Hash32
+from trinode.protocol.keccak import keccak256
+from trinode.protocol.types import Address, BlockId, Hash32
 from trinode.storage import history, identity
 from trinode.storage.blocks import BlockReader, put_block, remove_taken_back, take_back_block
 from trinode.storage.database import BLOCK_CACHE_BYTES, Batch, Database, View, is_database_file
 from trinode.storage.errors import CorruptStore, NotOnHead, StoreError, StoreExists
 from trinode.storage.history import put_state
 from trinode.storage.identity import ChainIdentity
-from trinode.storage.readers import HeadState, PastState, StoredNodes
+from trinode.storage.readers import ChangedNodes, HeadState, PastState, StoredNodes
 
 MOST_CHANGED_KEYS = 200_000
 """How many accounts and slots may differ between the head and a block whose tries are made in memory."""
@@ -143,13 +145,24 @@ class Store:
 
         For an older block they are made from the head's, in memory: raises MissingState also where too much changed since.
         """
+        return self._tries_in(self._database.snapshot(), block_hash)[0]
+
+    def recorder_at(self, block_hash: Hash32) -> WitnessRecorder:
+        """The state after that block, which notes what is read of it: for the witness of a block on it. Raises as `tries_at` does."""
         view = self._database.snapshot()
+        nodes = ChangedNodes(StoredNodes(view), self._tries_in(view, block_hash)[1])
+        blocks = BlockReader(view)
+        header = blocks.header(block_hash)
+        assert header is not None
+        return WitnessRecorder(nodes, HeadState(view, header.number).code, blocks.header_rlp, header)
+
+    def _tries_in(self, view: View, block_hash: Hash32) -> tuple[StateTries, TrieNodes]:
         number = _retained(view, block_hash)
         head = identity.read_head(view)
         header = BlockReader(view).header(head.hash)
         assert header is not None
         tries = StateTries(StoredNodes(view), header.state_root, lists_deleted_tries=False)
-        return self._older_tries(view, tries, BlockId(number, block_hash), head.number)[0]
+        return self._older_tries(view, tries, BlockId(number, block_hash), head.number)
 
     def parent_for(self, block_hash: Hash32) -> Parent:
         """The block with all that is needed to execute blocks on it, for the thread that writes.
@@ -181,6 +194,17 @@ class Store:
 
     def _tries_of(self, header: Header) -> StateTries:
         return StateTries(self._nodes, header.state_root, lists_deleted_tries=False)
+
+    def changed_between(self, before: Hash32, after: Hash32, most: int) -> list[Address]:
+        """The accounts of the state after block `after` that are others than in that after `before`, an ancestor; in order of their hashes.
+
+        Raises MissingState, as `tries_at` does, and where more than `most` accounts and slots changed.
+        """
+        view = self._database.snapshot()
+        first, last = _retained(view, before), _retained(view, after)
+        old, new = self._tries_in(view, before)[0], self._tries_in(view, after)[0]
+        touched = sorted(history.changed_addresses(view, first + 1, last, most), key=keccak256)
+        return [address for address in touched if new.account(address) is not None and _differs(old, new, address)]
 
     # ---- writing ----
 
@@ -287,6 +311,10 @@ def _retained(view: View, block_hash: Hash32) -> int:
 
 def _state(view: View, number: int) -> HeadState:
     return HeadState(view, number) if number == identity.read_head(view).number else PastState(view, number)
+
+
+def _differs(old: StateTries, new: StateTries, address: Address) -> bool:
+    return old.account(address) != new.account(address) or old.storage_root(address) != new.storage_root(address)
 
 
 def _trimmed(tries: StateTries) -> StateTries:

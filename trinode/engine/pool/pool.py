@@ -53,6 +53,9 @@ class TransactionPool:
         self._version = 0
         self.on_added: Callable[[], None] | None = None
         """Is called after each transaction that came, on the thread that brought it, without the lock."""
+        self.on_pending: Callable[[Sequence[bytes]], None] | None = None
+        """Is given the raw transactions that became pending, those of reorgs among them; else as `on_added`."""
+        self._promoted: dict[Hash32, PooledTransaction] = {}
 
     # ---- users ----
 
@@ -67,8 +70,10 @@ class TransactionPool:
                 check_form(decode(raw), self._config.l2_chain_id, self._head)
             self._expire()
             self._insert(transaction)
+            promoted = self._take_promoted()
         if self.on_added is not None:
             self.on_added()
+        self._tell(promoted)
         return transaction.hash
 
     def get(self, hash: Hash32) -> bytes | None:
@@ -145,6 +150,17 @@ class TransactionPool:
                 self._return(transaction)
             self._trim()
             self._expire()
+            promoted = self._take_promoted()
+        self._tell(promoted)
+
+    def _take_promoted(self) -> list[bytes]:
+        """What became pending since the last call, and is it still."""
+        promoted, self._promoted = self._promoted.values(), {}
+        return [each.raw for each in promoted if self._pending.transactions.get(each.hash) is each]
+
+    def _tell(self, promoted: Sequence[bytes]) -> None:
+        if promoted and self.on_pending is not None:
+            self.on_pending(promoted)
 
     # ---- coming ----
 
@@ -241,6 +257,7 @@ class TransactionPool:
         for transaction in moved.promoted:
             self._queued.remove(transaction)
             self._pending.add(transaction)
+            self._promoted[transaction.hash] = transaction
         for transaction in moved.demoted:
             self._pending.remove(transaction)
             transaction.since = self._clock()
