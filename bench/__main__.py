@@ -1,4 +1,4 @@
-"""`python -m bench [part ...]`: all parts without arguments. `--keys`, `--rounds` and `--profile` are for some of them."""
+"""`python -m bench [part ...]`: all parts without arguments. The options are for some of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import accounts, derivation, execution, memory, real_blocks, stages, steady, store, sync
+from bench import accounts, derivation, execution, memory, real_blocks, rpc, stages, steady, store, sync
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "derivation": lambda options: derivation.main(),
@@ -18,6 +18,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "accounts": lambda options: accounts.main(),
     "store": lambda options: store.main(options.keys, options.folder),
     "steady": lambda options: steady.main(options.profile),
+    "rpc": lambda options: rpc.main(options.switch_interval),
     "sync": lambda options: sync.main(options.rounds),
 }
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=store.DEFAULT_KEYS, help="store: accounts and slots, 60000000 are 5 GB (%(default)s)")
     parser.add_argument("--folder", type=Path, help="store: where to make it (the system's folder for temporary files)")
     parser.add_argument("--profile", action="store_true", help="steady: also say which functions take the time")
+    parser.add_argument("--switch-interval", type=float, help="rpc: seconds that a thread of our process keeps the interpreter (CPython's)")
     options = parser.parse_args()
     unknown = [name for name in options.parts if name not in PARTS]
     if unknown:

@@ -30,7 +30,7 @@ BASE_FEE = 7
 _SENDERS = 200
 _HOLDERS = 10_000
 _ROUNDS = 60_000
-_TOKEN: Address = b"\xc0\xde" * 10
+TOKEN: Address = b"\xc0\xde" * 10
 _STORING: Address = b"\x10\x09" * 10
 _CALCULATING: Address = b"\xa4\x17" * 10
 _HASHING: Address = b"\x4e\xcc" * 10
@@ -143,10 +143,20 @@ def _loop(body: str) -> bytes:
 
 def _put_token(state: StateChanges, runtime: bytes) -> None:
     """OpenZeppelin's ERC20 as it is after its constructor: balances in the mapping at slot 0, the supply in slot 2."""
-    put_contract(state, _TOKEN, runtime)
+    put_contract(state, TOKEN, runtime)
+    state.storage[TOKEN] = token_storage(holders=2_000)
+
+
+def token_storage(*, holders: int) -> dict[int, int]:
+    """What the token has in its storage: balances of the senders and of the first holders."""
     balances = {_balance_slot(sender_address(index)): 10**20 for index in range(_SENDERS)}
-    balances |= {_balance_slot(holder_address(index)): 5 for index in range(2_000)}
-    state.storage[_TOKEN] = {**balances, 2: 10**30}
+    balances |= {_balance_slot(holder_address(index)): 5 for index in range(holders)}
+    return {**balances, 2: 10**30}
+
+
+def token_transfer(senders: Senders, sender: int, to: Address) -> bytes:
+    """A transaction that transfers one token."""
+    return senders.sign(sender, TOKEN, data=_TRANSFER + _word(to) + (1).to_bytes(32, "big"), gas_limit=120_000)
 
 
 def _balance_slot(holder: Address) -> int:
@@ -164,8 +174,7 @@ def _transfers() -> Workload:
 
 def _token_transfers() -> Workload:
     senders = Senders()
-    one = (1).to_bytes(32, "big")
-    calls = [senders.sign(index, _TOKEN, data=_TRANSFER + _word(holder_address(index)) + one, gas_limit=120_000) for index in range(500)]
+    calls = [token_transfer(senders, index, holder_address(index)) for index in range(500)]
     return Workload("500 ERC-20 transfers", in_blocks(calls, 100))
 
 

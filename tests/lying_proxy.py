@@ -28,11 +28,12 @@ def honest(method: str, params: list[Json], result: Json) -> Json:
 
 
 class LyingProxy:
-    """The proxy at `url`. `lie` may be changed while it runs; `asked` counts calls by method."""
+    """The proxy at `url`. `lie` may be changed while it runs; `asked` counts calls by method, `requests` HTTP requests."""
 
     def __init__(self, target: str) -> None:
         self.lie: Lie = honest
         self.asked: Counter[str] = Counter()
+        self.requests = 0
         self._target = target
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -84,6 +85,7 @@ class LyingProxy:
         return Handler
 
     def _answer(self, request: Json) -> Json:
+        self.requests += 1
         ask = Request(self._target, json.dumps(request).encode(), {"Content-Type": "application/json"})
         with urlopen(ask, timeout=_TIMEOUT) as response:
             reply = json.load(response)

@@ -115,6 +115,28 @@ async def test_every_recorded_request_is_answered_as_op_geth_answered_it(served:
     assert len(asked) == 25
 
 
+async def test_answers_and_requests_are_as_they_are_declared(served: Served) -> None:
+    """op-geth's answers, which ours equal. What it took has the parameters that are declared."""
+    from tests.declared_schemas import checked  # noqa: PLC0415 - skips where there is no validator
+
+    found: list[str] = []
+    compared = 0
+    for golden in goldens():
+        method = golden.request["method"]
+        if method in NOT_HERE or "result" not in golden.reply:
+            continue
+        schemas = checked(served.namespace.methods[method])
+        problems = schemas.result(golden.reply["result"]) + schemas.params(golden.request["params"])
+        found += [f"{golden.name} {problem}" for problem in problems]
+        compared += 1
+    for block in served.blocks:
+        for method, params in (("eth_getBlockByNumber", [True]), ("eth_getBlockByNumber", [False]), ("eth_getBlockReceipts", [])):
+            result = msgspec.json.decode(await served.namespace.methods[method]([hex(block.header.number), *params]))
+            found += [f"{method} {problem}" for problem in checked(served.namespace.methods[method]).result(result)]
+    assert found == []
+    assert compared == 547
+
+
 async def test_receipts_of_all_blocks_say_what_execution_took(served: Served) -> None:
     """The L1 fee that a receipt shows is computed from the L1 attributes, the one that was paid from the state of L1Block."""
     signed = 0

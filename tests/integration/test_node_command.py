@@ -92,7 +92,7 @@ def test_kill_9_loses_nothing(chains: RecordedChains, tmp_path: Path) -> None:
         (["--network=op-sepoliaa", *L1], "op-sepolia"),
         (["--network=op-sepolia", *L1], "give the chain's genesis.json with --genesis"),
         (["--network=op-sepolia", *L1, "--rollup.halt=major"], "rollup.halt is set, but nothing tells this node of protocol versions"),
-        (["--network=op-sepolia", *L1, "--rollup.historicalrpc=http://127.0.0.1:1"], "rollup.historicalrpc (--rollup.historicalrpc): not in this"),
+        (["--network=op-sepolia", *L1, "--rollup.historicalrpc=http://127.0.0.1:1"], "rollup.historicalrpc: chain 11155420 has no history"),
         (["--network=op-sepolia", *L1, "--genesis=/nowhere.json"], "/nowhere.json: No such file"),
     ],
 )

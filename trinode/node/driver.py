@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import outcome
 import trio
 
 from trinode.derive.checkpoint import Checkpoint
@@ -102,6 +104,7 @@ class Driver:
         self._moved = trio.Event()
         self._idle_resets = 0
         self._reset_is_wanted = self._anew = False
+        self._orders: deque[Callable[[], Awaitable[None]]] = deque()
         self._finalized_at = float("-inf")
         self._progressed_at = trio.current_time()
         self._waits_for = "its first event"
@@ -136,6 +139,21 @@ class Driver:
         self._reset_is_wanted = True
         self._anew = self._anew or anew
         self._moved.set()
+
+    async def reset_by(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Derivation begins again from the engine's heads after `work`, which may move those while nobody else does. Raises what it raises."""
+        done = trio.Event()
+        result: outcome.Maybe[None] = outcome.Value(None)
+
+        async def order() -> None:
+            nonlocal result
+            result = await outcome.acapture(self.heads.lose_by, work)
+            done.set()
+
+        self._orders.append(order)
+        self.reset(anew=True)
+        await done.wait()
+        result.unwrap()
 
     async def run(self) -> None:
         """Derives as long as L1 has data, and waits for more. Raises CriticalError, EngineOutOfStep, and what `l1` and `engine` raise."""
@@ -183,6 +201,8 @@ class Driver:
         self._reset_is_wanted = self._anew = False
         self._waits_for = "the heads of the engine"
         self.heads.lose()
+        while self._orders:
+            await self._orders.popleft()()
         unsafe, safe, finalized = [block.ref for block in await self.heads.engine_heads()]
         checkpoints = [] if self._records is None or anew else await self._records.checkpoints()
         self._pipeline.reset(L2Heads(unsafe, safe, finalized), checkpoints)

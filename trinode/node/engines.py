@@ -21,6 +21,8 @@ from trinode.engine.stateless.engine import StatelessEngine
 from trinode.engine.stateless.errors import StatelessError
 from trinode.engine.stateless.headers import HeaderChain, KeptBlocks
 from trinode.engine.stateless.remote import RemoteL2
+from trinode.engine.stateless.verified_chain import VerifiedChain
+from trinode.engine.stateless.verified_state import VerifiedSettings
 from trinode.execution.block import BlockExecutor
 from trinode.jsonrpc.calls import JsonRpc
 from trinode.jsonrpc.endpoint import Endpoint, Retries
@@ -28,6 +30,7 @@ from trinode.node.config import NodeConfig
 from trinode.node.outputs import WithdrawalRoot, withdrawal_root_of_header, withdrawal_roots_by_proof, withdrawal_roots_of
 from trinode.node.start import StartError
 from trinode.rollup.config import RollupConfig
+from trinode.rpc.subscriptions.chain_events import ChainEvents, PendingTransactions
 from trinode.storage.errors import StoreError
 from trinode.storage.identity import ChainIdentity
 from trinode.storage.store import Store
@@ -36,13 +39,16 @@ HEADERS_FOLDER = "headers"
 """In the datadir: what the stateless engine keeps."""
 _WITNESSES_AT_ONCE = 4
 _WITNESS_TIMEOUT = 30.0
+_PROOFS_AT_ONCE = 16
+_PROOF_BATCH = 100
+_PROOF_BYTES = 32 << 20
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Our own execution: what others than the engine use of it too."""
+    """What our own execution is made of."""
 
     store: Store
     executor: BlockExecutor
@@ -50,20 +56,36 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """Our own execution while it runs. `moves`: of the head; `pending`: transactions that blocks can have now."""
+
+    store: Store
+    pool: TransactionPool
+    service: EngineService
+    moves: ChainEvents
+    pending: PendingTransactions
+
+
+@dataclass(frozen=True, slots=True)
 class OpenEngine:
-    """An engine, and what it can be asked besides. `embedded`: None where execution is elsewhere."""
+    """An engine, and what it can be asked besides. `embedded`: None where execution is elsewhere. `verified`: the chain of an engine without
+    a state, for users.
+    """
 
     engine: Engine
     withdrawal_root: WithdrawalRoot
-    embedded: Embedded | None
+    embedded: Running | None
+    verified: VerifiedChain | None = None
 
 
 @asynccontextmanager
 async def embedded_engine(parts: Embedded) -> AsyncIterator[OpenEngine]:
     """Our own engine; nothing touches the store after the block."""
-    service = EngineService(EngineCore(parts.store, parts.executor, parts.pool))
+    moves, pending = ChainEvents(), PendingTransactions()
+    parts.pool.on_pending = pending.publish
+    service = EngineService(EngineCore(parts.store, parts.executor, parts.pool, on_head_moved=moves.publish))
     try:
-        yield OpenEngine(service, withdrawal_roots_of(parts.store), parts)
+        yield OpenEngine(service, withdrawal_roots_of(parts.store), Running(parts.store, parts.pool, service, moves, pending))
     finally:
         with trio.CancelScope(shield=True):
             await service.close()
@@ -76,12 +98,14 @@ async def stateless_engine(config: NodeConfig, rollup: RollupConfig, executor: B
     folder = config.general.datadir / HEADERS_FOLDER
     once = Retries(1)
     endpoints = [Endpoint("L2", url, concurrency=_WITNESSES_AT_ONCE, timeout=_WITNESS_TIMEOUT, retries=once) for url in settings.witness]
+    for_users = [_endpoint_for_users(url) for url in settings.witness]
     anchor: Anchor = TrustedHash(rollup.genesis.l2.hash) if settings.trusted_output is None else TrustedOutput(*settings.trusted_output)
     try:
         chain = HeaderChain(folder, ChainIdentity(rollup.l2_chain_id, rollup.genesis.l2.hash), KeptBlocks())
     except (StatelessError, StoreError) as error:
         raise StartError(str(error)) from error
     engine = StatelessEngine(chain, executor, [RemoteL2(JsonRpc(endpoint)) for endpoint in endpoints], notice=_say)
+    verified = VerifiedChain(rollup, chain, [RemoteL2(JsonRpc(endpoint, batch=_PROOF_BATCH)) for endpoint in for_users], notice=_say)
     try:
         try:
             await engine.begin(anchor)
@@ -89,14 +113,20 @@ async def stateless_engine(config: NodeConfig, rollup: RollupConfig, executor: B
             raise StartError(str(error)) from error
         async with trio.open_nursery() as nursery:
             await nursery.start(engine.run)
-            yield OpenEngine(engine, withdrawal_root_of_header, None)
+            yield OpenEngine(engine, withdrawal_root_of_header, None, verified)
             nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
             await engine.close()
             chain.close()
-            for endpoint in endpoints:
+            for endpoint in (*endpoints, *for_users):
                 await endpoint.close()
+
+
+def _endpoint_for_users(url: str) -> Endpoint:
+    """Connections of their own, so that what users ask for does not delay blocks."""
+    timeout = VerifiedSettings().seconds
+    return Endpoint("L2", url, concurrency=_PROOFS_AT_ONCE, timeout=timeout, retries=Retries(1), max_reply_bytes=_PROOF_BYTES)
 
 
 def _say(line: str) -> None:

@@ -5,6 +5,8 @@ Derivation, the sequencer and unsafe payloads from others all move the heads; ea
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import trio
 
 from trinode.derive.events import DerivedAttributes, PayloadInvalid
@@ -94,6 +96,12 @@ class Heads:
         """The heads are sought again: nobody may build on the unsafe one."""
         self._lost = self.unsafe or self._lost
         self.unsafe = None
+
+    async def lose_by(self, work: Callable[[], Awaitable[None]]) -> None:
+        """The heads are sought again after `work`, which moves those of the engine while nobody else does. Raises what it raises."""
+        async with self._turn:
+            self.lose()
+            await work()
 
     async def find(self, unsafe: L2BlockRef, safe: L2BlockRef, finalized: L2BlockRef) -> None:
         """These are the heads."""

@@ -11,6 +11,7 @@ import trio
 
 from trinode.derive.events import CheckpointIgnored, CheckpointUsed, ConfigProblem, Dropped, HeadsFound, Idle, Notice, Progressed
 from trinode.devnet.devnet import Devnet
+from trinode.engine.status import HeadRefused
 from trinode.jsonrpc.endpoint import EndpointError
 from trinode.jsonrpc.server import serve_app
 from trinode.l1.blob_hasher import BlobHasher
@@ -26,15 +27,17 @@ from trinode.node.records import Records
 from trinode.node.report import report_progress
 from trinode.node.rollup_rpc import AdminView, RollupView
 from trinode.node.sequencer import Sequencer, SequencerSettings
-from trinode.node.servers import open_upstream, serve_rollup_node
+from trinode.node.servers import serve_rollup_node
 from trinode.node.services import listen, start
 from trinode.node.start import StartError
 from trinode.node.unsafe_blocks import UnsafeBlocks
 from trinode.node.unsafe_payloads import UnsafePayloads
+from trinode.node.upstream import open_upstream
 from trinode.node.verifier import ConfirmedL1, run_verifier
 from trinode.node.wiring import Chain
 from trinode.protocol.types import BlockId
 from trinode.rpc.eth.namespace import SyncProgress
+from trinode.rpc.node import AdminRefused
 
 _ACCOUNTS_SHOWN = 3
 
@@ -84,7 +87,8 @@ class RollupNode:
     async def run(self) -> None:
         """Runs until it is cancelled."""
         config = self._config
-        async with open_upstream(config) as upstream, trio.open_nursery() as nursery:
+        embedded = self._engine.embedded
+        async with open_upstream(config, self._chain.config, embedded.store if embedded else None) as upstream, trio.open_nursery() as nursery:
             if self._devnet is not None:
                 await self._start_devnet(nursery, self._devnet)
             await serve_rollup_node(nursery, config, self._chain, self._engine, self, upstream)
@@ -122,6 +126,16 @@ class RollupNode:
         genesis = self._chain.config.genesis
         highest = genesis.l2.number + max(latest.head.timestamp - genesis.l2_time, 0) // self._chain.config.block_time
         return SyncProgress(genesis.l2.number, unsafe.number, max(highest, unsafe.number))
+
+    async def set_head(self, number: int) -> None:
+        """Takes blocks back by hand; derivation begins again from there. Raises AdminRefused."""
+        embedded = self._engine.embedded
+        if embedded is None:
+            raise AdminRefused("blocks are not kept here")
+        try:
+            await self.driver.reset_by(lambda: embedded.service.set_head(number))
+        except HeadRefused as error:
+            raise AdminRefused(str(error)) from error
 
     async def _verify(self, *, task_status: trio.TaskStatus[None]) -> None:
         patient = self._engine.embedded is None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -15,39 +15,38 @@ from trinode.engine.api import codec
 from trinode.engine.api.engine_methods import ClientVersion, EngineMethods
 from trinode.engine.api.jwt import JwtSecretError, read_or_create_secret, read_secret
 from trinode.engine.api.server import EngineApi
-from trinode.jsonrpc.calls import JsonRpc
-from trinode.jsonrpc.endpoint import Endpoint, Retries
+from trinode.engine.service import EngineService
+from trinode.engine.status import HeadRefused
 from trinode.jsonrpc.fields import JsonFields
 from trinode.jsonrpc.server import serve_app
 from trinode.node.config import NodeConfig
-from trinode.node.engines import Embedded, OpenEngine
+from trinode.node.engines import OpenEngine, Running
 from trinode.node.health import Health
 from trinode.node.metrics import Metrics, Ref
+from trinode.node.namespaces import Node, common_namespaces, embedded_namespaces, verified_namespaces
 from trinode.node.protocol_versions import ProtocolVersions
 from trinode.node.rollup_rpc import AdminView, RollupView
 from trinode.node.services import listen, start
 from trinode.node.start import StartError
-from trinode.node.submission import ToPool, ToSequencer
+from trinode.node.upstream import Upstream, open_upstream
 from trinode.node.version import trinode_version
 from trinode.node.wiring import Chain
 from trinode.protocol.payload import PayloadEnvelope
 from trinode.rollup.config import RollupConfig
 from trinode.rpc.admin import AdminNamespace
-from trinode.rpc.dispatch import Dispatcher, Namespace
-from trinode.rpc.eth.limits import EthLimits
-from trinode.rpc.eth.namespace import EthNamespace, Pooled, SyncProgress
-from trinode.rpc.net import NetNamespace
-from trinode.rpc.node import Readiness, TransactionTaker
+from trinode.rpc.dispatch import DEFAULT_LIMITS, Dispatcher, Namespace
+from trinode.rpc.eth.namespace import SyncProgress
+from trinode.rpc.ipc import IpcError, IpcServer
+from trinode.rpc.node import AdminRefused, Readiness
+from trinode.rpc.opp2p import Opp2pNamespace
 from trinode.rpc.optimism import OptimismNamespace
 from trinode.rpc.server import RpcServer, ServerSettings
-from trinode.rpc.web3 import Web3Namespace
 
 JWT_FILE = "jwt.hex"
 """In the datadir, where no other is named."""
-_NO_GAS_CAP = 2**63 - 1
-"""What op-geth takes where there is no limit."""
-_UPSTREAM_CONCURRENCY = 64
-_UPSTREAM_TIMEOUT = 10.0
+IPC_FILE = "trinode.ipc"
+"""Likewise; a path that is given counts from there too, as op-geth has it."""
+_NO_P2P = "P2P is not in this version"
 
 _log = structlog.get_logger()
 
@@ -67,27 +66,29 @@ class Served(Protocol):
     def progress(self) -> SyncProgress | None:
         """How far the node is behind; None: it is not."""
 
+    async def set_head(self, number: int) -> None:
+        """Takes blocks back by hand. Raises AdminRefused."""
+
 
 async def serve_rollup_node(
-    nursery: trio.Nursery, config: NodeConfig, chain: Chain, engine: OpenEngine, node: Served, upstream: JsonRpc | None
+    nursery: trio.Nursery, config: NodeConfig, chain: Chain, engine: OpenEngine, served: Served, upstream: Upstream
 ) -> None:
-    """Serves all that is configured, until the nursery is cancelled. `upstream`: the sequencer, which transactions are passed on to.
-
-    Raises StartError.
-    """
-    optimism = OptimismNamespace(node.rollup, chain.config, trinode_version())
-    admin = AdminNamespace(node.admin, partial(decode_envelope, chain.config))
-    namespaces: list[Namespace] = [optimism, admin, *_common(chain.config)]
+    """Serves all that is configured, until the nursery is cancelled. Raises StartError."""
+    optimism = OptimismNamespace(served.rollup, chain.config, trinode_version())
+    admin = AdminNamespace(served.admin, partial(decode_envelope, chain.config))
+    namespaces: list[Namespace] = [optimism, admin, Opp2pNamespace(_NO_P2P), *common_namespaces(chain.config)]
+    node = Node(config, chain.config, upstream, served.progress, served.takes_transactions, served.set_head)
     if engine.embedded is not None:
-        taker = _taker(engine.embedded, upstream, pools=node.takes_transactions)
-        namespaces.append(_eth(config, chain.config, engine.embedded, taker, node.progress))
-    await _serve_users(nursery, config, namespaces, node.health)
-    exposed = ["optimism", "admin"] if config.rpc.admin else ["optimism"]
+        namespaces += embedded_namespaces(node, engine.embedded)
+    elif engine.verified is not None:
+        namespaces += verified_namespaces(node, engine.verified)
+    await _serve_users(nursery, config, namespaces, served.health)
+    exposed = ["optimism", "opp2p", *(["admin"] if config.rpc.admin else [])]
     settings = ServerSettings(host=config.rpc.addr, port=config.rpc.port, virtual_hosts=("localhost",))
-    server = RpcServer(Dispatcher(namespaces, exposed), node.health, settings, version=trinode_version())
+    server = RpcServer(_dispatcher(config, namespaces, exposed), served.health, settings, version=trinode_version())
     address = await listen(nursery, "rpc", server.run, settings.host, settings.port)
     _log.info(f"rollup node's RPC at {address} ({', '.join(exposed)})")
-    await _serve_metrics(nursery, config, node.metrics)
+    await _serve_metrics(nursery, config, served.metrics)
 
 
 async def run_engine_only(config: NodeConfig, chain: Chain, engine: OpenEngine) -> None:
@@ -99,39 +100,33 @@ async def run_engine_only(config: NodeConfig, chain: Chain, engine: OpenEngine) 
         secret = read_or_create_secret(config.general.datadir / JWT_FILE) if path is None else read_secret(path)
     except JwtSecretError as error:
         raise StartError(str(error)) from error
-    async with open_upstream(config) as upstream, trio.open_nursery() as nursery:
-        eth = _eth(config, chain.config, embedded, _taker(embedded, upstream, pools=True), lambda: None)
+    async with open_upstream(config, chain.config, embedded.store) as upstream, trio.open_nursery() as nursery:
+        node = Node(config, chain.config, upstream, lambda: None, pools=True, set_head=partial(_take_back, embedded.service))
+        namespaces = embedded_namespaces(node, embedded)
+        eth = {name: method for namespace in namespaces if namespace.name == "eth" for name, method in namespace.methods.items()}
         who = ClientVersion("TN", "trinode", trinode_version(), bytes(4))
         versions = ProtocolVersions(config.chain.halt)
-        methods = EngineMethods(engine.engine, chain.config, who, versions.signalled).methods | eth.methods
+        methods = EngineMethods(engine.engine, chain.config, who, versions.signalled).methods | eth
         app = EngineApi(methods, secret)
         authrpc = config.authrpc
         serve = partial(serve_app, app, authrpc.addr, authrpc.port)
         address = await listen(nursery, "authrpc", serve, authrpc.addr, authrpc.port)
         _log.info(f"Engine API at {address}; its secret is in {path or config.general.datadir / JWT_FILE}")
-        await _serve_users(nursery, config, [eth, *_common(chain.config)], _Always())
+        await _serve_users(nursery, config, [*namespaces, *common_namespaces(chain.config)], _Always())
         metrics = Metrics(lambda: [_head_of(embedded)], time.time, buffered=lambda: (0, 0))
         metrics.up.set(1)
         await _serve_metrics(nursery, config, metrics)
         await start(nursery, "the watch for protocol versions", versions.run)
 
 
-@asynccontextmanager
-async def open_upstream(config: NodeConfig) -> AsyncIterator[JsonRpc | None]:
-    """The sequencer that transactions are passed on to; None: there is none."""
-    url = config.upstream.sequencer
-    if url is None:
-        yield None
-        return
-    endpoint = Endpoint("sequencer", url, concurrency=_UPSTREAM_CONCURRENCY, timeout=_UPSTREAM_TIMEOUT, retries=Retries(1))
+async def _take_back(service: EngineService, number: int) -> None:
     try:
-        yield JsonRpc(endpoint)
-    finally:
-        with trio.CancelScope(shield=True):
-            await endpoint.close()
+        await service.set_head(number)
+    except HeadRefused as error:
+        raise AdminRefused(str(error)) from error
 
 
-def _head_of(embedded: Embedded) -> Ref:
+def _head_of(embedded: Running) -> Ref:
     header, head = embedded.store.head_header, embedded.store.head
     return Ref("l2", "l2_unsafe", head.number, header.timestamp, head.hash)
 
@@ -141,25 +136,6 @@ class _Always:
 
     def not_ready(self) -> str | None:
         return None
-
-
-def _taker(embedded: Embedded, upstream: JsonRpc | None, *, pools: bool) -> TransactionTaker | None:
-    pool = ToPool(embedded.pool)
-    if upstream is not None:
-        return ToSequencer(upstream, pool)
-    return pool if pools else None
-
-
-def _eth(
-    config: NodeConfig, rollup: RollupConfig, embedded: Embedded, taker: TransactionTaker | None, progress: Callable[[], SyncProgress | None]
-) -> EthNamespace:
-    limits = EthLimits(gas_cap=config.calls.gas_cap or _NO_GAS_CAP, call_seconds=config.calls.timeout)
-    pooled = Pooled(embedded.pool.get, embedded.pool.pending_nonce)
-    return EthNamespace(rollup, embedded.store, progress=progress, taker=taker, pooled=pooled, limits=limits)
-
-
-def _common(rollup: RollupConfig) -> list[Namespace]:
-    return [NetNamespace(rollup.l2_chain_id, lambda: 0), Web3Namespace(f"trinode/v{trinode_version()}")]
 
 
 async def _serve_users(nursery: trio.Nursery, config: NodeConfig, namespaces: Sequence[Namespace], readiness: Readiness) -> None:
@@ -176,18 +152,43 @@ async def _serve_users(nursery: trio.Nursery, config: NodeConfig, namespaces: Se
             http_origins=http.corsdomain,
             websocket_origins=ws.origins,
         )
-        await _serve(nursery, "http", namespaces, [name for name in http.api if name in known], readiness, settings)
+        await _serve(nursery, config, "http", namespaces, [name for name in http.api if name in known], readiness, settings)
     if ws.enabled and not shared:
         settings = ServerSettings(
             host=ws.addr, port=ws.port, http=False, websocket=True, virtual_hosts=("*",), websocket_origins=ws.origins
         )
-        await _serve(nursery, "ws", namespaces, [name for name in ws.api if name in known], readiness, settings)
+        await _serve(nursery, config, "ws", namespaces, [name for name in ws.api if name in known], readiness, settings)
+    if not config.ipc.disabled:
+        await _serve_ipc(nursery, config, namespaces)
+
+
+async def _serve_ipc(nursery: trio.Nursery, config: NodeConfig, namespaces: Sequence[Namespace]) -> None:
+    path = config.general.datadir / (config.ipc.path or IPC_FILE)
+    server = IpcServer(_dispatcher(config, namespaces, sorted({each.name for each in namespaces})), path.absolute())
+    try:
+        await start(nursery, "the Unix socket", server.run)
+    except IpcError as error:
+        raise StartError(str(error)) from error
+    _log.info(f"JSON-RPC at {path} (all namespaces)")
+
+
+def _dispatcher(config: NodeConfig, namespaces: Sequence[Namespace], exposed: Sequence[str]) -> Dispatcher:
+    calls = config.calls
+    limits = replace(DEFAULT_LIMITS, batch=calls.batch_requests, batch_response_bytes=calls.batch_response_bytes)
+    return Dispatcher(namespaces, exposed, limits, version=trinode_version())
 
 
 async def _serve(
-    nursery: trio.Nursery, option: str, namespaces: Sequence[Namespace], exposed: Sequence[str], readiness: Readiness, settings: ServerSettings
+    nursery: trio.Nursery,
+    config: NodeConfig,
+    option: str,
+    namespaces: Sequence[Namespace],
+    exposed: Sequence[str],
+    readiness: Readiness,
+    settings: ServerSettings,
 ) -> None:
-    server = RpcServer(Dispatcher(namespaces, exposed), readiness, settings, version=trinode_version())
+    settings = replace(settings, rate=config.calls.rate)
+    server = RpcServer(_dispatcher(config, namespaces, exposed), readiness, settings, version=trinode_version())
     address = await listen(nursery, option, server.run, settings.host, settings.port)
     shown = address if settings.http else address.replace("http://", "ws://")
     _log.info(f"JSON-RPC at {shown} ({', '.join(exposed)}{', also as a WebSocket' if settings.http and settings.websocket else ''})")

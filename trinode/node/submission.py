@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import structlog
 import trio
 
@@ -46,9 +49,16 @@ class ToSequencer:
 
     async def send_raw_transaction(self, raw: bytes) -> Hash32:
         """Raises TransactionRefused with what the sequencer says."""
+        return await self._pass_on("eth_sendRawTransaction", [to_hex(raw)], raw)
+
+    async def send_conditional(self, raw: bytes, conditions: Mapping[str, Any]) -> Hash32:
+        """With conditions, as they were given, for the sequencer to check. Raises TransactionRefused with what it says."""
+        return await self._pass_on("eth_sendRawTransactionConditional", [to_hex(raw), dict(conditions)], raw)
+
+    async def _pass_on(self, method: str, params: list[Any], raw: bytes) -> Hash32:
         try:
             transaction_hash = await self._sequencer.call(
-                "eth_sendRawTransaction", [to_hex(raw)], lambda result: JsonObject({"": result}, "result").data("", 32), patient=False
+                method, params, lambda result: JsonObject({"": result}, "result").data("", 32), patient=False
             )
         except RpcRefusedError as error:
             raise TransactionRefused(error.code, error.reason) from error

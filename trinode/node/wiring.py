@@ -25,6 +25,7 @@ from trinode.node.start import StartError
 from trinode.rollup.chains import find_chain
 from trinode.rollup.config import RollupConfig, RollupConfigError, parse_rollup_config
 from trinode.rollup.l1_chain import L1_CHAINS, L1ChainConfig, parse_l1_chain_config
+from trinode.rpc.historical.start import check_has_history
 from trinode.storage.derivation import DerivationRecords
 from trinode.storage.errors import StoreError, StoreMissing
 from trinode.storage.identity import ChainIdentity
@@ -35,8 +36,7 @@ _RECORDS_FOLDER = "derivation"
 _DEVNET_FOLDER = "l1"
 INSTANT_BLOCK_TIME = 1
 """Seconds between the times of two blocks that are made as soon as there is a transaction."""
-_NOT_YET_OPTIONS = ("rollup.historicalrpc", "rollup.historicalrpctimeout", "p2p.sequencer.key")
-_NOT_YET_NAMESPACES = ("debug", "txpool")
+_NOT_YET_OPTIONS = ("p2p.sequencer.key",)
 
 _log = structlog.get_logger()
 
@@ -50,14 +50,10 @@ class Chain:
 
 
 def check_supported(config: NodeConfig) -> None:
-    """Raises StartError for what is configured and not there yet; namespaces that are not are passed over with a warning."""
+    """Raises StartError for what is configured and not there yet."""
     for setting in config.settings:
         if setting.option.name in _NOT_YET_OPTIONS and not setting.is_default:
             raise StartError(f"{setting.option.name} ({setting.source}): not in this version, leave it out")
-    for name, namespaces in (("http.api", config.http.api), ("ws.api", config.ws.api)):
-        for namespace in namespaces:
-            if namespace in _NOT_YET_NAMESPACES:
-                _log.warning(f"{name}: {namespace} is not in this version, and not served")
 
 
 def pool_limits(config: NodeConfig) -> PoolLimits:
@@ -91,7 +87,9 @@ def load_chain(config: NodeConfig) -> Chain:
         raise StartError(f"override: {error}") from error
     try:
         check_derivable(rollup)
-    except UnsupportedChain as error:
+        if config.upstream.historical is not None:
+            check_has_history(rollup)
+    except (UnsupportedChain, ValueError) as error:
         raise StartError(str(error)) from error
     return Chain(rollup, _load_l1_chain(config, rollup.l1_chain_id))
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from trinode.jsonrpc.server import Refused
@@ -15,6 +16,7 @@ _PREFLIGHT_SECONDS = b"600"
 _JSON_TYPES = {b"application/json", b"application/json-rpc", b"application/jsonrequest"}
 
 Headers = Mapping[bytes, bytes]
+HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 
 def check_host(headers: Headers, virtual_hosts: Collection[str]) -> None:
@@ -25,6 +27,7 @@ def check_host(headers: Headers, virtual_hosts: Collection[str]) -> None:
         raise Refused(403, "invalid host specified")
 
 
+@lru_cache(1024)
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
@@ -53,7 +56,7 @@ def check_content_type(headers: Headers) -> None:
         raise Refused(415, "invalid content type, only application/json is supported")
 
 
-def cors_headers(headers: Headers, origins: Collection[str], *, preflight: bool) -> tuple[tuple[bytes, bytes], ...]:
+def cors_headers(headers: Headers, origins: Collection[str], *, preflight: bool) -> HeaderPairs:
     """What tells the browser that the page may read the response, or, for a preflight, may send the request; nothing where it may not."""
     origin = headers.get(b"origin")
     if origin is None or not origins or not allows_origin(headers, origins):

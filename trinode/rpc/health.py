@@ -16,6 +16,7 @@ from trinode.rpc.node import Readiness
 
 HEALTHZ = "/healthz"
 READYZ = "/readyz"
+HEALTH_PATHS = frozenset((HEALTHZ.encode(), READYZ.encode()))
 
 
 class HealthAnswer(NamedTuple):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from trinode.jsonrpc.requests import take_params
-from trinode.rpc.dispatch import Handler
+from trinode.jsonrpc.declared import Declared, declare
+from trinode.jsonrpc.kinds import BOOLEAN_RESULT, QUANTITY_RESULT
 
 
 class NetNamespace:
@@ -17,21 +16,18 @@ class NetNamespace:
     def __init__(self, chain_id: int, peer_count: Callable[[], int]) -> None:
         self._chain_id = chain_id
         self._count = peer_count
-        self.methods: dict[str, Handler] = {
-            "net_version": self._version,
-            "net_listening": self._listening,
-            "net_peerCount": self._peer_count,
+        self.methods: dict[str, Declared] = {
+            "net_version": declare(self._version, "The chain's number, in decimal digits", result={"type": "string", "pattern": "^[0-9]+$"}),
+            "net_listening": declare(self._listening, "True", result=BOOLEAN_RESULT),
+            "net_peerCount": declare(self._peer_count, "How many peers there are", result=QUANTITY_RESULT),
         }
 
-    async def _version(self, params: list[Any]) -> str:
-        take_params(params, 0)
+    def _version(self) -> str:
         return str(self._chain_id)
 
-    async def _listening(self, params: list[Any]) -> bool:
+    def _listening(self) -> bool:
         """True whatever happens, as geth has it."""
-        take_params(params, 0)
         return True
 
-    async def _peer_count(self, params: list[Any]) -> str:
-        take_params(params, 0)
+    def _peer_count(self) -> str:
         return hex(self._count())

@@ -7,15 +7,16 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from trinode.jsonrpc.fields import parse_quantity
-from trinode.jsonrpc.requests import SERVER_ERROR, RpcError, take_params
+from trinode.jsonrpc.declared import Declared, Param, declare
+from trinode.jsonrpc.kinds import QUANTITY, STRING_RESULT
+from trinode.jsonrpc.requests import SERVER_ERROR, RpcError
 from trinode.protocol.block import L1BlockRef
 from trinode.protocol.types import BlockId
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.json_fields import to_hex
 from trinode.rollup.l2_block import L2BlockRef
-from trinode.rpc.dispatch import Handler
 from trinode.rpc.node import Rollup, SyncStatus
+from trinode.rpc.rollup_schemas import OUTPUT_AT_BLOCK, ROLLUP_CONFIG, SAFE_HEAD, SYNC_STATUS
 
 _VERSION_0 = to_hex(bytes(32))
 _NO_L1 = L1BlockRef(bytes(32), 0, bytes(32), 0)
@@ -31,18 +32,22 @@ class OptimismNamespace:
         self._rollup = rollup
         self._config = config
         self._our_version = version
-        self.methods: dict[str, Handler] = {
-            "optimism_outputAtBlock": self._output_at_block,
-            "optimism_safeHeadAtL1Block": self._safe_head_at_l1_block,
-            "optimism_syncStatus": self._sync_status,
-            "optimism_rollupConfig": self._rollup_config,
-            "optimism_version": self._version,
+        number = Param("blockNumber", QUANTITY)
+        self.methods: dict[str, Declared] = {
+            "optimism_outputAtBlock": declare(
+                self._output_at_block, "The output root of an L2 block, and what it is made of", number, result=OUTPUT_AT_BLOCK
+            ),
+            "optimism_safeHeadAtL1Block": declare(
+                self._safe_head_at_l1_block, "The safe head that the L1 blocks up to one make", number, result=SAFE_HEAD
+            ),
+            "optimism_syncStatus": declare(self._sync_status, "Where derivation stands", result=SYNC_STATUS),
+            "optimism_rollupConfig": declare(self._rollup_config, "The chain's rollup.json", result=ROLLUP_CONFIG),
+            "optimism_version": declare(self._version, "The node's version", result=STRING_RESULT),
         }
 
-    async def _output_at_block(self, params: list[Any]) -> dict[str, Any]:
-        (number,) = take_params(params, 1)
+    async def _output_at_block(self, number: int) -> dict[str, Any]:
         try:
-            output = await self._rollup.output_at_block(parse_quantity(number, "params[0]"))
+            output = await self._rollup.output_at_block(number)
         except LookupError as error:
             raise _not_told(error) from error
         return {
@@ -54,10 +59,9 @@ class OptimismNamespace:
             "syncStatus": sync_status_json(self._rollup.sync_status()),
         }
 
-    async def _safe_head_at_l1_block(self, params: list[Any]) -> dict[str, Any]:
-        (number,) = take_params(params, 1)
+    async def _safe_head_at_l1_block(self, number: int) -> dict[str, Any]:
         try:
-            found = await self._rollup.safe_head_at_l1(parse_quantity(number, "params[0]"))
+            found = await self._rollup.safe_head_at_l1(number)
         except LookupError as error:
             raise _not_told(error) from error
         if found is None:
@@ -65,16 +69,13 @@ class OptimismNamespace:
         l1_block, safe_head = found
         return {"l1Block": _id_json(l1_block), "safeHead": _id_json(safe_head)}
 
-    async def _sync_status(self, params: list[Any]) -> dict[str, Any]:
-        take_params(params, 0)
+    async def _sync_status(self) -> dict[str, Any]:
         return sync_status_json(self._rollup.sync_status())
 
-    async def _rollup_config(self, params: list[Any]) -> dict[str, Any]:
-        take_params(params, 0)
+    async def _rollup_config(self) -> dict[str, Any]:
         return self._config.to_json()
 
-    async def _version(self, params: list[Any]) -> str:
-        take_params(params, 0)
+    async def _version(self) -> str:
         return self._our_version
 
 

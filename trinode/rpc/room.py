@@ -21,13 +21,17 @@ class Room:
         try:
             yield part
         finally:
-            self._free += part.size
+            self.give(part.size)
 
     def take(self, size: int) -> None:
         """Raises Refused (503) if there is no room."""
         if size > self._free:
             raise Refused(503, "too many requests at once; try again later")
         self._free -= size
+
+    def give(self, size: int) -> None:
+        """They are free again."""
+        self._free += size
 
 
 class Part:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 import trio
 
-from trinode.jsonrpc.server import Message, Receive, Refused, Send, headers_of, read_body, respond, serve_app
-from trinode.rpc.access import Headers, check_content_type, check_host, cors_headers
+from trinode.jsonrpc.http1 import TEXT, Request, Response
+from trinode.jsonrpc.http1_server import MAX_CONNECTIONS, serve_http1
+from trinode.jsonrpc.server import Refused
+from trinode.rpc.access import HeaderPairs, check_content_type, check_host, cors_headers
 from trinode.rpc.dispatch import Dispatcher
-from trinode.rpc.health import health_answer
+from trinode.rpc.health import HEALTH_PATHS, health_answer
 from trinode.rpc.node import Readiness
+from trinode.rpc.rates import Rates
 from trinode.rpc.room import Room
 from trinode.rpc.websocket import WebSockets
 
-_TEXT = b"text/plain; charset=utf-8"
 _JSON = b"application/json"
 
 
@@ -23,7 +26,8 @@ class ServerSettings:
     """One port. `port` 0: any free one. `virtual_hosts` and the origins in lower case; `*` is any.
 
     `max_body` in bytes, of a request over HTTP and of a message over WebSocket; `max_held`: of all that are read or answered, together;
-    `max_unsent`: of all responses that were not taken yet. `body_seconds`: for a body to come.
+    `max_unsent`: of all responses that were not taken yet. `body_seconds`: for a body to come. `rate`: JSON-RPC requests in a
+    second from one address, over HTTP and WebSocket together (0: any number), after the first `rate_burst`.
     """
 
     host: str = "127.0.0.1"
@@ -37,32 +41,38 @@ class ServerSettings:
     max_held: int = 64 << 20
     max_unsent: int = 512 << 20
     body_seconds: float = 30.0
-    max_connections: int = 512
+    max_connections: int = MAX_CONNECTIONS
+    rate: float = 0.0
+    rate_burst: int = 1000
 
 
 class RpcServer:
-    """The methods of a dispatcher on one port; an ASGI app for its HTTP. `version` is told at /healthz."""
+    """The methods of a dispatcher on one port (a `trinode.jsonrpc.http1_server.App`). `version` is told at /healthz."""
 
     def __init__(self, dispatcher: Dispatcher, readiness: Readiness, settings: ServerSettings, *, version: str) -> None:
+        self.requests = Room(settings.max_held)
+        self.responses = Room(settings.max_unsent)
+        self.max_body = settings.max_body
+        self.body_seconds = settings.body_seconds
         self._dispatcher = dispatcher
         self._readiness = readiness
         self._settings = settings
         self._version = version
-        self._requests = Room(settings.max_held)
-        self._responses = Room(settings.max_unsent)
+        self._rates = Rates(settings.rate, settings.rate_burst) if settings.rate else None
 
     async def run(self, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves until it is cancelled; its addresses once connections are taken. Raises OSError where it cannot listen."""
         settings = self._settings
         sockets = WebSockets(
             self._dispatcher,
-            self._requests,
-            self._responses,
+            self.requests,
+            self.responses,
             virtual_hosts=settings.virtual_hosts,
             origins=settings.websocket_origins,
             max_message=settings.max_body,
+            admit=self._admit,
         )
-        await serve_app(
+        await serve_http1(
             self,
             settings.host,
             settings.port,
@@ -71,64 +81,47 @@ class RpcServer:
             task_status=task_status,
         )
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # where WebSockets are not served: those that are never come here
-            await send({"type": "websocket.close", "code": 1008})
-        else:
-            await self._http(scope, receive, send)
-
-    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
-        headers = headers_of(scope)
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        health = health_answer(scope["path"], headers.get(b"accept", b""), self._readiness, self._version) if method == "GET" else None
-        if health is not None:
-            await respond(send, *health)
+    def check(self, request: Request) -> None:
+        """As in `App`: what can be refused before a body is read."""
+        if request.method in (b"GET", b"HEAD") and request.path.partition(b"?")[0] in HEALTH_PATHS:
             return
-        cors = cors_headers(headers, self._settings.http_origins, preflight=method == "OPTIONS")
-        try:
-            self._check(scope, headers)
-            if method == "OPTIONS" and cors:
-                await respond(send, 204, _TEXT, b"", cors)
-            elif method != "POST":
-                raise Refused(405, "JSON-RPC takes POST")
-            else:
-                await self._post(scope, headers, receive, send, cors)
-        except Refused as refused:
-            await respond(send, refused.status, _TEXT, f"{refused.reason}\n".encode(), cors)
-
-    def _check(self, scope: Message, headers: Headers) -> None:
+        headers = request.headers
         check_host(headers, self._settings.virtual_hosts)
-        if scope["http_version"] not in ("1.0", "1.1"):
-            raise Refused(505, "HTTP/1.1 is spoken here")
         if not self._settings.http:
             raise Refused(404, "this port takes WebSockets alone")
+        if not self._settings.websocket and headers.get(b"upgrade", b"").lower() == b"websocket":
+            raise Refused(403, "this port takes no WebSockets")
+        if request.method == b"POST":
+            check_content_type(headers)
+        elif request.method != b"OPTIONS" or not cors_headers(headers, self._settings.http_origins, preflight=True):
+            raise Refused(405, "JSON-RPC takes POST")
 
-    async def _post(self, scope: Message, headers: Headers, receive: Receive, send: Send, cors: tuple[tuple[bytes, bytes], ...]) -> None:
-        check_content_type(headers)
-        with self._requests.part() as request:
-            with trio.move_on_after(self._settings.body_seconds) as patience:
-                body = await read_body(scope, receive, self._settings.max_body, request.take)
-            if patience.cancelled_caught:
-                raise Refused(408, f"the body took more than {self._settings.body_seconds:.0f} s")
-            if body is None:
-                return
-            response = await self._answer(body, receive)
-        if response is not None:
-            with self._responses.part() as unsent:
-                unsent.take(len(response))
-                await respond(send, 200, _JSON, response, cors)
+    def refuse(self, request: Request, refused: Refused) -> Response:
+        """As in `App`."""
+        return Response(refused.status, TEXT, f"{refused.reason}\n".encode(), self._cors(request))
 
-    async def _answer(self, body: bytes, receive: Receive) -> bytes | None:
-        """None: the client went away meanwhile, and what it asked for was given up."""
-        response = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_cancel_when_gone, receive, nursery.cancel_scope)
-            response = await self._dispatcher.answer(body)
-            nursery.cancel_scope.cancel()
-        return response
+    def answer(self, request: Request) -> Response | Awaitable[Response]:
+        """As in `App`."""
+        if request.method == b"OPTIONS":
+            return Response(204, TEXT, b"", cors_headers(request.headers, self._settings.http_origins, preflight=True))
+        if request.method != b"POST":
+            path = request.path.partition(b"?")[0].decode("latin-1")
+            health = health_answer(path, request.headers.get(b"accept", b""), self._readiness, self._version)
+            assert health is not None, "no other path was let through"
+            return Response(*health)
+        try:
+            found = self._dispatcher.begin(request.body, lambda count: self._admit(request.address, count))
+        except Refused as refused:
+            return self.refuse(request, refused)
+        cors = self._cors(request)
+        return Response(200, _JSON, found, cors) if isinstance(found, bytes) else self._wait(found, cors)
 
+    async def _wait(self, found: Awaitable[bytes], cors: HeaderPairs) -> Response:
+        return Response(200, _JSON, await found, cors)
 
-async def _cancel_when_gone(receive: Receive, scope: trio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
+    def _cors(self, request: Request) -> HeaderPairs:
+        return cors_headers(request.headers, self._settings.http_origins, preflight=False)
+
+    def _admit(self, address: str, count: int) -> None:
+        if self._rates is not None:
+            self._rates.take(address, count, trio.current_time())

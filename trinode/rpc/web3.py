@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from trinode.jsonrpc.fields import parse_data
-from trinode.jsonrpc.requests import take_params
+from trinode.jsonrpc.declared import Declared, Param, declare
+from trinode.jsonrpc.kinds import DATA, HASH_RESULT, STRING_RESULT
 from trinode.protocol.keccak import keccak256
 from trinode.rollup.json_fields import to_hex
-from trinode.rpc.dispatch import Handler
 
 
 class Web3Namespace:
@@ -18,12 +15,13 @@ class Web3Namespace:
 
     def __init__(self, client_version: str) -> None:
         self._client_version = client_version
-        self.methods: dict[str, Handler] = {"web3_clientVersion": self._get_client_version, "web3_sha3": self._sha3}
+        self.methods: dict[str, Declared] = {
+            "web3_clientVersion": declare(self._get_client_version, "The node's software, its version and platform", result=STRING_RESULT),
+            "web3_sha3": declare(self._sha3, "The Keccak-256 hash of data", Param("data", DATA), result=HASH_RESULT),
+        }
 
-    async def _get_client_version(self, params: list[Any]) -> str:
-        take_params(params, 0)
+    def _get_client_version(self) -> str:
         return self._client_version
 
-    async def _sha3(self, params: list[Any]) -> str:
-        (data,) = take_params(params, 1)
-        return to_hex(keccak256(parse_data(data, "params[0]")))
+    async def _sha3(self, data: bytes) -> str:
+        return to_hex(keccak256(data))

@@ -1,27 +1,26 @@
-"""JSON-RPC over WebSocket (RFC 6455): one connection, its requests answered side by side, as they are done.
+"""JSON-RPC over WebSocket (RFC 6455), with subscriptions.
 
 A client that sends too much, does not read, or does not answer pings, is dropped: nothing is kept for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from trinode.jsonrpc.connections import Connection
+from trinode.jsonrpc.requests import LIMIT_EXCEEDED, RpcError
 from trinode.jsonrpc.server import Refused
 from trinode.rpc.access import Headers, allows_origin, check_host
+from trinode.rpc.conversation import Conversation
 from trinode.rpc.dispatch import Dispatcher
 from trinode.rpc.room import Room
 
 HANDSHAKE_SECONDS = 10.0
 PING_SECONDS = 30.0
 """Between pings, and for each to be answered."""
-
-MAX_AT_ONCE = 16
-"""Requests of one connection that are worked on; the next is not read until one is done."""
 
 _READ_SIZE = 64 << 10
 _OVERHEAD = 8
@@ -31,7 +30,10 @@ _TOO_BUSY = 1013
 
 
 class WebSockets:
-    """Answers connections that begin with a handshake. `requests` and `responses`: what may be held of them. `max_message` in bytes."""
+    """Answers connections that begin with a handshake. `requests` and `responses`: what may be held of them. `max_message` in bytes.
+
+    `admit` is told of each message the client's address and how many requests it has, and may raise Refused.
+    """
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class WebSockets:
         virtual_hosts: Collection[str],
         origins: Collection[str],
         max_message: int,
+        admit: Callable[[str, int], None] = lambda address, count: None,
     ) -> None:
         self._dispatcher = dispatcher
         self._requests = requests
@@ -49,6 +52,7 @@ class WebSockets:
         self._virtual_hosts = virtual_hosts
         self._origins = origins
         self._max_message = max_message
+        self._admit = admit
 
     async def serve(self, connection: Connection) -> None:
         """Until it is closed."""
@@ -77,32 +81,29 @@ class WebSockets:
         return await request.accept()
 
     async def _read(self, nursery: trio.Nursery, connection: Connection, socket: WebSocketConnection) -> None:
-        turns = trio.Semaphore(MAX_AT_ONCE)
+        async def send(message: bytes) -> None:
+            try:
+                await socket.send_message(message.decode())
+            except ConnectionClosed as error:
+                raise trio.ClosedResourceError from error
+
+        async def close(reason: str) -> None:
+            await socket.aclose(_TOO_BUSY, reason)
+
+        def admit(count: int) -> None:
+            try:
+                self._admit(connection.address, count)
+            except Refused as refused:
+                raise RpcError(LIMIT_EXCEEDED, refused.reason) from refused
+
+        conversation = Conversation(nursery, self._dispatcher, self._requests, self._responses, send=send, close=close, admit=admit)
         try:
             while True:
                 message = await socket.get_message()
                 connection.took_message()
-                body = message.encode() if isinstance(message, str) else message
-                await turns.acquire()
-                nursery.start_soon(self._answer, socket, body, turns)
+                await conversation.take(message.encode() if isinstance(message, str) else message)
         except ConnectionClosed:
             return
-
-    async def _answer(self, socket: WebSocketConnection, body: bytes, turns: trio.Semaphore) -> None:
-        try:
-            with self._requests.part() as request:
-                request.take(len(body))
-                response = await self._dispatcher.answer(body)
-            if response:
-                with self._responses.part() as unsent:
-                    unsent.take(len(response))
-                    await socket.send_message(response.decode())
-        except Refused as refused:
-            await socket.aclose(_TOO_BUSY, refused.reason)
-        except ConnectionClosed:
-            return
-        finally:
-            turns.release()
 
 
 async def _ping(socket: WebSocketConnection, whole: trio.CancelScope) -> None:

@@ -66,6 +66,35 @@ async def test_a_deposit_from_sending_it_to_its_receipt(tmp_path: Path) -> None:
     devnet.close()
 
 
+async def test_logs_of_blocks_and_contracts(tmp_path: Path) -> None:
+    devnet = opened(tmp_path)
+    data = encoded("depositTransaction(address,uint256,uint64,bool,bytes)", TARGET, 0, 50_000, 0, 160, 0)
+    async with rpc(devnet) as client:
+        for nonce in range(2):
+            await ask(client, "eth_sendRawTransaction", hexed(l1_transaction(OPTIMISM_PORTAL, nonce=nonce, data=data)))
+            await ask(client, "eth_sendRawTransaction", hexed(l1_transaction(TARGET, nonce=nonce, value=1, account=1)))
+            await ask(client, "evm_mine")
+        receipts = [each for number in ("0x1", "0x2") for each in await ask(client, "eth_getBlockReceipts", number)]
+        expected = [log for receipt in receipts for log in receipt["logs"]]
+        first, sender, to = expected[0]["topics"][:3]
+        everything = {"fromBlock": "earliest", "toBlock": "latest"}
+        assert len(expected) == 2
+        assert await ask(client, "eth_getLogs", everything) == expected
+        assert await ask(client, "eth_getLogs", {}) == expected[1:]
+        assert await ask(client, "eth_getLogs", {"blockHash": expected[0]["blockHash"]}) == expected[:1]
+        assert await ask(client, "eth_getLogs", everything | {"address": [hexed(TARGET), hexed(OPTIMISM_PORTAL)]}) == expected
+        assert await ask(client, "eth_getLogs", everything | {"topics": [[to, first], None, to]}) == expected
+        assert await ask(client, "eth_getLogs", everything | {"topics": [first, sender]}) == expected
+        for nothing in ({"address": hexed(TARGET)}, {"topics": [to]}, {"topics": [None, [to]]}):
+            assert await ask(client, "eth_getLogs", everything | nothing) == []
+        for wrong in ({"fromBlock": "0x2", "toBlock": "0x1"}, {"blockHash": hexed(bytes(32)), "fromBlock": "0x1"}, {"topics": [None] * 5}):
+            with pytest.raises(RpcRefusedError):
+                await ask(client, "eth_getLogs", wrong)
+        with pytest.raises(RpcRefusedError, match="unknown block"):
+            await ask(client, "eth_getLogs", {"blockHash": hexed(bytes(32))})
+    devnet.close()
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

@@ -9,13 +9,16 @@ from typing import Any
 import msgspec
 import trio
 
+from trinode.jsonrpc.declared import Declared, Param, declare
 from trinode.jsonrpc.fields import JsonFields, parse_data
+from trinode.jsonrpc.kinds import STRING_RESULT
 from trinode.jsonrpc.requests import Limits
 from trinode.protocol.block import L1BlockRef
 from trinode.protocol.payload import ExecutionPayload, PayloadEnvelope
 from trinode.protocol.types import BlockId, Hash32
 from trinode.rpc.admin import AdminNamespace
-from trinode.rpc.dispatch import DEFAULT_LIMITS, Dispatcher, Handler, Namespace
+from trinode.rpc.dispatch import DEFAULT_LIMITS, Dispatcher, Namespace
+from trinode.rpc.eth.kinds import COUNT
 from trinode.rpc.net import NetNamespace
 from trinode.rpc.node import AdminRefused, OutputAtBlock, SyncStatus
 from trinode.rpc.server import RpcServer, ServerSettings
@@ -110,17 +113,13 @@ class TestMethods:
         self.begun = 0
         self.given_up = 0
         self.go_on = trio.Event()
-        self.methods: dict[str, Handler] = {
-            "test_echo": self._echo,
-            "test_wait": self._wait,
-            "test_large": self._large,
-            "test_crash": self._crash,
+        self.methods: dict[str, Declared] = {
+            "test_wait": declare(self._wait, "Waits until it is to go on", result=STRING_RESULT),
+            "test_large": declare(self._large, "So many bytes", Param("size", COUNT), result=STRING_RESULT),
+            "test_crash": declare(self._crash, "Crashes", result=STRING_RESULT),
         }
 
-    async def _echo(self, params: list[Any]) -> list[Any]:
-        return params
-
-    async def _wait(self, params: list[Any]) -> str:
+    async def _wait(self) -> str:
         self.begun += 1
         try:
             await self.go_on.wait()
@@ -129,10 +128,10 @@ class TestMethods:
             raise
         return "done"
 
-    async def _large(self, params: list[Any]) -> msgspec.Raw:
-        return msgspec.Raw(b'"' + b"x" * params[0] + b'"')
+    async def _large(self, size: int) -> msgspec.Raw:
+        return msgspec.Raw(b'"' + b"x" * size + b'"')
 
-    async def _crash(self, params: list[Any]) -> str:
+    async def _crash(self) -> str:
         return str(1 // 0)
 
 

@@ -83,7 +83,7 @@ async def test_what_the_node_refuses_has_its_reason() -> None:
 async def test_only_what_is_exposed_is_there() -> None:
     namespaces: list[Namespace] = [NetNamespace(901, lambda: 0), Web3Namespace(CLIENT_VERSION)]
     dispatcher = Dispatcher(namespaces, ["net"])
-    assert sorted(dispatcher.methods) == ["net_listening", "net_peerCount", "net_version", "rpc_modules"]
+    assert sorted(dispatcher.methods) == ["net_listening", "net_peerCount", "net_version", "rpc.discover", "rpc_modules"]
     with pytest.raises(ValueError, match="no RPC namespace debug, personal; there are net, web3"):
         Dispatcher(namespaces, ["net", "personal", "debug"])
 
@@ -127,7 +127,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["executionPayload", "parentBeaconBlockRoot", "id"]), inner),
     max_leaves=10,
 )
-METHODS = ["admin_startSequencer", "admin_postUnsafePayload", "admin_setLogLevel", "web3_sha3", "net_version", "rpc_modules"]
+METHODS = ["admin_startSequencer", "admin_postUnsafePayload", "admin_setLogLevel", "web3_sha3", "net_version", "rpc.discover", "rpc_modules"]
 
 
 @given(st.sampled_from(METHODS), st.lists(JSON, max_size=3) | JSON, JSON)

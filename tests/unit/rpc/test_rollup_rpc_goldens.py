@@ -11,12 +11,14 @@ import pytest
 
 from tests.shared import shared
 from tests.unit.rpc.scripted_node import CLIENT_VERSION, ScriptedAdmin, ScriptedRollup, decode_payload, l1_ref
+from trinode.jsonrpc.declared import Declared, declare
+from trinode.jsonrpc.kinds import QUANTITY_RESULT
 from trinode.protocol.output_root import output_root
 from trinode.protocol.types import BlockId
 from trinode.rollup.config import parse_rollup_config
 from trinode.rollup.l2_block import L2BlockRef
 from trinode.rpc.admin import AdminNamespace
-from trinode.rpc.dispatch import Dispatcher, Handler
+from trinode.rpc.dispatch import Dispatcher
 from trinode.rpc.net import NetNamespace
 from trinode.rpc.node import OutputAtBlock, SyncStatus
 from trinode.rpc.optimism import OptimismNamespace
@@ -66,9 +68,9 @@ class EthNamespace:
     name = "eth"
 
     def __init__(self) -> None:
-        self.methods: dict[str, Handler] = {"eth_chainId": self._chain_id}
+        self.methods: dict[str, Declared] = {"eth_chainId": declare(self._chain_id, "The chain's number", result=QUANTITY_RESULT)}
 
-    async def _chain_id(self, params: list[Any]) -> str:
+    async def _chain_id(self) -> str:
         return "0x385"
 
 
@@ -99,6 +101,19 @@ async def test_op_node_s_answers(goldens: list[Golden], dispatcher: Dispatcher) 
             assert response["error"]["code"] == golden["response"]["error"]["code"] == code
         checked += 1
     assert checked == 37
+
+
+def test_op_node_s_answers_are_as_ours_are_declared(goldens: list[Golden], dispatcher: Dispatcher) -> None:
+    from tests.declared_schemas import checked  # noqa: PLC0415 - skips where there is no validator
+
+    compared = 0
+    for golden in goldens:
+        if golden["server"] == "op-node" and golden["request"]["method"] not in OTHERS and "result" in golden["response"]:
+            schemas = checked(dispatcher.methods[golden["request"]["method"]])
+            assert schemas.result(golden["response"]["result"]) == [], golden["name"]
+            assert schemas.params(golden["request"].get("params") or []) == [], golden["name"]
+            compared += 1
+    assert compared == 33
 
 
 async def test_op_geth_s_answers_to_what_is_no_request(goldens: list[Golden], dispatcher: Dispatcher) -> None:

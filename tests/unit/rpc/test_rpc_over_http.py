@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from tests.unit.rpc.scripted_node import CLIENT_VERSION, Served, listening
 from trinode.jsonrpc.requests import Limits
@@ -260,33 +260,54 @@ async def test_connections_are_bounded() -> None:
                 await trio.sleep(0.001)
 
 
-async def test_slow_clients_are_not_waited_for(autojump_clock: MockClock) -> None:
-    """Each connection is scripted in memory: sockets and a clock that jumps do not go together."""
-    served = Served(Limits(seconds=20.0))
-    sent: list[dict[str, Any]] = []
+async def test_slow_clients_are_not_waited_for() -> None:
+    async with listening(Served(Limits(seconds=0.05), body_seconds=0.05)) as port, httpx.AsyncClient() as client:
+        assert b"HTTP/1.1 408 " in await spoken(port, head("Content-Length: 9") + b" ")
+        assert (await client.post(url(port), json=WAIT_CALL)).json()["error"] == {"code": -32002, "message": "request timed out"}
 
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
 
-    async def trickle() -> dict[str, Any]:
-        await trio.sleep(7)
-        return {"type": "http.request", "body": b" ", "more_body": True}
+async def test_who_sends_no_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trinode.jsonrpc.http1_server.HEAD_SECONDS", 0.05)
+    async with listening(Served()) as port:
+        assert await spoken(port, b"POST / HTTP/1.1\r\nHost:") == b""
 
-    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/", "headers": []}
-    await served.server(scope, trickle, send)
-    assert (sent[0]["status"], trio.current_time() < 40) == (408, True)
 
-    whole = iter([{"type": "http.request", "body": msgspec.json.encode(WAIT_CALL)}])
+async def test_requests_in_one_piece_and_in_many() -> None:
+    body = msgspec.json.encode(VERSION_CALL)
+    one = head(f"Content-Length: {len(body)}") + body
+    chunked = head("Transfer-Encoding: chunked", "Connection: close") + b"%x\r\n%b\r\n0\r\nTrailer: x\r\n\r\n" % (len(body), body)
+    async with listening(Served()) as port:
+        assert (await spoken(port, one * 5 + chunked)).count(CLIENT_VERSION.encode()) == 6
+        assert (await spoken(port, *[bytes([each]) for each in one + chunked])).count(CLIENT_VERSION.encode()) == 2
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(head(f"Content-Length: {len(body)}", "Expect: 100-continue", "Connection: close"))
+            assert await stream.receive_some() == b"HTTP/1.1 100 Continue\r\n\r\n"
+            await stream.send_all(body)
+            assert CLIENT_VERSION.encode() in b"".join([each async for each in stream])
 
-    async def at_once() -> dict[str, Any]:
-        for message in whole:
-            return message
-        await trio.sleep_forever()
-        raise AssertionError
 
-    sent.clear()
-    await served.server(scope, at_once, send)
-    assert msgspec.json.decode(sent[1]["body"])["error"] == {"code": -32002, "message": "request timed out"}
+async def test_answers_keep_the_order_of_requests() -> None:
+    """The second could be answered at once, and waits for the first."""
+    served = Served()
+    bodies = [msgspec.json.encode(each) for each in (WAIT_CALL, VERSION_CALL)]
+    async with listening(served) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(b"".join([head(f"Content-Length: {len(body)}") + body for body in bodies]))
+        while not served.methods.begun:
+            await trio.sleep(0.001)
+        served.methods.go_on.set()
+        heard = b""
+        while CLIENT_VERSION.encode() not in heard:
+            heard += await stream.receive_some()
+        assert 0 < heard.index(b"done") < heard.index(CLIENT_VERSION.encode())
+
+
+async def test_each_address_has_a_rate() -> None:
+    async with listening(Served(rate=0.001, rate_burst=3)) as port, httpx.AsyncClient() as client:
+        assert (await client.post(url(port), json=[VERSION_CALL] * 2)).status_code == 200
+        assert (await client.post(url(port), json=VERSION_CALL)).status_code == 200
+        response = await client.post(url(port), json=VERSION_CALL)
+        assert (response.status_code, response.text) == (429, "more than 0.001 requests in a second from one address\n")
+        assert (await client.get(url(port, "/healthz"))).status_code == 200
 
 
 async def test_who_does_not_read_does_not_hold_up_the_end() -> None:

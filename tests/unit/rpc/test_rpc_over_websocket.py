@@ -17,8 +17,9 @@ from trio_websocket import WebSocketConnection, open_websocket, wrap_client_stre
 
 from tests.unit.rpc.scripted_node import CLIENT_VERSION, Served, listening
 from trinode.jsonrpc.connections import Connection
+from trinode.rpc.conversation import MAX_AT_ONCE
 from trinode.rpc.room import Room
-from trinode.rpc.websocket import MAX_AT_ONCE, WebSockets
+from trinode.rpc.websocket import WebSockets
 
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

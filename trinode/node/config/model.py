@@ -128,10 +128,25 @@ class WebSocketSettings:
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """`gas_cap` 0: no limit."""
+    """What one request or caller may ask for. `gas_cap`, `log_range` (blocks), `rate` (requests a second) 0: no limit."""
 
     gas_cap: int
     timeout: float
+    batch_requests: int
+    batch_response_bytes: int
+    log_range: int
+    log_choices: int
+    send_sync_timeout: float
+    send_sync_most: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class IpcSettings:
+    """`path` None: `trinode.ipc` in the datadir."""
+
+    disabled: bool
+    path: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +172,7 @@ class Upstream:
     sequencer: str | None = field(repr=False)
     historical: str | None = field(repr=False)
     historical_timeout: float
+    conditional: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +257,7 @@ class NodeConfig:
     http: HttpSettings
     ws: WebSocketSettings
     calls: CallLimits
+    ipc: IpcSettings
     authrpc: AuthRpcSettings
     rpc: RollupRpcSettings
     upstream: Upstream

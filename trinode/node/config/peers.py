@@ -55,10 +55,9 @@ _WITHOUT_COUNTERPART: dict[str, dict[str, str]] = {
     OP_GETH: {
         "config": "op-geth's TOML is not read: import its flags",
         "keystore lightkdf? password pcscdpath signer usb?": "the node holds no accounts",
-        "graphql? graphql.corsdomain graphql.vhosts ipcdisable? ipcpath exec header jspath preload": "JSON-RPC over HTTP and WebSocket only",
+        "graphql? graphql.corsdomain graphql.vhosts exec header jspath preload": "JSON-RPC only",
         "http.rpcprefix ws.rpcprefix": "served at / only",
-        "rpc.allow-unprotected-txs? rpc.batch-request-limit rpc.batch-response-max-size rpc.logquerylimit rpc.rangelimit rpc.txfeecap "
-        "rpc.txsync.defaulttimeout rpc.txsync.maxtimeout": "not configurable in this version",
+        "rpc.allow-unprotected-txs? rpc.txfeecap": "not configurable in this version",
         "rpc.telemetry? rpc.telemetry.endpoint rpc.telemetry.instance-id rpc.telemetry.password rpc.telemetry.sample-ratio rpc.telemetry.tags "
         "rpc.telemetry.username ethstats metrics.influxdb? metrics.influxdb.bucket metrics.influxdb.database metrics.influxdb.endpoint "
         "metrics.influxdb.interval metrics.influxdb.organization metrics.influxdb.password metrics.influxdb.tags metrics.influxdb.token "
@@ -73,7 +72,7 @@ _WITHOUT_COUNTERPART: dict[str, dict[str, str]] = {
         "rollup.enabletxpooladmission? rollup.txpool.enable-admission?": "with rollup.sequencerhttp transactions are passed on",
         "rollup.computependingblock?": "the pending block is the latest one",
         "rollup.interoprpc rollup.interopmempoolfiltering?": "interop is not supported in this version",
-        "rollup.sequencertxconditionalcostratelimit rollup.sequencertxconditionalenabled?": "eth_sendRawTransactionConditional is not served",
+        "rollup.sequencertxconditionalcostratelimit": "one request's cost is limited, not their rate",
         "datadir.ancient datadir.era datadir.minfreedisk db.engine remotedb snapshot? state.scheme state.size-tracking? history.chain history.logs "
         "history.logs.disable? history.logs.export history.transactions history.trienode history.trienode.full-value-checkpoint": _PRUNING,
         "cache.blocklogs cache.database cache.gc cache.noprefetch? cache.preimages? cache.snapshot cache.trie crypto.kzg fdlimit": "a detail of "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trinode.node.config.option import Option
-from trinode.node.config.table_servers import AUTHRPC, CALLS, HTTP, LOG, METRICS, RPC, WS
+from trinode.node.config.table_servers import AUTHRPC, CALLS, HTTP, IPC, LOG, METRICS, RPC, WS
 from trinode.node.config.values import (
     BLOCK_TIME,
     BOOLEAN,
@@ -35,7 +35,8 @@ SECTIONS = {
     "storage": "Storage",
     "http": "JSON-RPC over HTTP",
     "ws": "JSON-RPC over WebSocket",
-    "calls": "Limits of calls",
+    "calls": "Limits of requests",
+    "ipc": "JSON-RPC over a Unix socket",
     "authrpc": "Engine API for other programs",
     "rpc": "The rollup node's RPC (optimism_, admin_)",
     "upstream": "Other nodes that requests go to",
@@ -235,6 +236,14 @@ _UPSTREAM = (
         default="5s",
         op_geth=("rollup.historicalrpctimeout",),
     ),
+    Option(
+        "rollup.sequencertxconditionalenabled",
+        "upstream.conditional",
+        BOOLEAN,
+        "serve eth_sendRawTransactionConditional",
+        default="false",
+        op_geth=("rollup.sequencertxconditionalenabled",),
+    ),
 )
 
 _TXPOOL = (
@@ -330,6 +339,7 @@ OPTIONS: tuple[Option, ...] = (
     *HTTP,
     *WS,
     *CALLS,
+    *IPC,
     *AUTHRPC,
     *RPC,
     *_UPSTREAM,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from trinode.node.config.option import Option
-from trinode.node.config.values import ALLOWED, BOOLEAN, DURATION, HOST, NUMBER, PORT, SECRET_FILE, one_of
+from trinode.node.config.values import ALLOWED, BOOLEAN, COUNT, DURATION, HOST, NUMBER, PATH, PORT, RATE, SECRET_FILE, SIZE, one_of
 
-NAMESPACES = one_of("admin", "debug", "eth", "net", "optimism", "txpool", "web3")
+NAMESPACES = one_of("admin", "debug", "eth", "net", "opp2p", "optimism", "txpool", "web3")
 
 
 def _server(name: str, title: str, port: str, allowed: tuple[Option, ...]) -> tuple[Option, ...]:
@@ -49,6 +49,67 @@ CALLS = (
         "rpc.gascap", "calls.gas_cap", NUMBER, "gas of eth_call and eth_estimateGas at most; 0: no limit", default="50000000", op_geth=("rpc.gascap",)
     ),
     Option("rpc.evmtimeout", "calls.timeout", DURATION, "time of eth_call at most", default="5s", op_geth=("rpc.evmtimeout",)),
+    Option(
+        "rpc.batch-request-limit",
+        "calls.batch_requests",
+        COUNT,
+        "requests in one batch at most",
+        default="1000",
+        op_geth=("rpc.batch-request-limit",),
+    ),
+    Option(
+        "rpc.batch-response-max-size",
+        "calls.batch_response_bytes",
+        SIZE,
+        "responses to one batch at most; requests after that are refused",
+        default="25MB",
+        op_geth=("rpc.batch-response-max-size",),
+    ),
+    Option(
+        "rpc.rangelimit",
+        "calls.log_range",
+        NUMBER,
+        "blocks of one eth_getLogs at most; 0: no limit",
+        default="10000",
+        op_geth=("rpc.rangelimit",),
+    ),
+    Option(
+        "rpc.logquerylimit",
+        "calls.log_choices",
+        COUNT,
+        "addresses, and topics at one place, of one eth_getLogs at most",
+        default="1000",
+        op_geth=("rpc.logquerylimit",),
+    ),
+    Option(
+        "rpc.txsync.defaulttimeout",
+        "calls.send_sync_timeout",
+        DURATION,
+        "eth_sendRawTransactionSync waits so long for a receipt, where the caller does not say",
+        default="20s",
+        op_geth=("rpc.txsync.defaulttimeout",),
+    ),
+    Option(
+        "rpc.txsync.maxtimeout",
+        "calls.send_sync_most",
+        DURATION,
+        "eth_sendRawTransactionSync waits so long at most",
+        default="1m",
+        op_geth=("rpc.txsync.maxtimeout",),
+    ),
+    Option("rpc.rate-limit", "calls.rate", RATE, "requests a second from one address, over HTTP and WebSocket; 0: no limit", default="0"),
+)
+
+IPC = (
+    Option("ipcdisable", "ipc.disabled", BOOLEAN, "serve no Unix socket", default="false", op_geth=("ipcdisable",)),
+    Option(
+        "ipcpath",
+        "ipc.path",
+        PATH,
+        "Unix socket that serves all namespaces, for the operator's own programs",
+        unset="trinode.ipc in the datadir",
+        op_geth=("ipcpath",),
+    ),
 )
 
 AUTHRPC = (

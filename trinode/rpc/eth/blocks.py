@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
 
 from trinode.jsonrpc.block_object import block_object
-from trinode.jsonrpc.fields import parse_data, parse_quantity
+from trinode.jsonrpc.declared import Declared, Param, declare
 from trinode.jsonrpc.header_object import header_object
-from trinode.jsonrpc.requests import take_params
+from trinode.jsonrpc.kinds import BOOLEAN, NULL_RESULT, QUANTITY, QUANTITY_RESULT, or_null
 from trinode.protocol.block import KnownHeader
-from trinode.protocol.types import Hash32
 from trinode.rollup.json_fields import to_hex
-from trinode.rpc.dispatch import Handler
-from trinode.rpc.eth.block_names import LATEST, PENDING, BlockName, ByHash, parse_block_number, parse_boolean
+from trinode.rpc.eth.block_names import LATEST, PENDING, BlockName, ByHash
 from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.json_cache import JsonCache
+from trinode.rpc.eth.kinds import BLOCK_HASH, BLOCK_NUMBER
+from trinode.rpc.eth.schemas import BLOCK, HEADER
 from trinode.rpc.eth.transactions import with_nonce
 from trinode.rpc.eth.workers import Workers
 
@@ -30,33 +31,28 @@ class BlockMethods:
         self._chain = chain
         self._workers = workers
         self._cache = cache
-        self.methods: dict[str, Handler] = {
-            "eth_blockNumber": self._block_number,
-            "eth_getBlockByHash": self._get_block_by_hash,
-            "eth_getBlockByNumber": self._get_block_by_number,
-            "eth_getBlockTransactionCountByHash": self._count_by_hash,
-            "eth_getBlockTransactionCountByNumber": self._count_by_number,
-            "eth_getHeaderByHash": self._get_header_by_hash,
-            "eth_getHeaderByNumber": self._get_header_by_number,
-            "eth_getUncleByBlockHashAndIndex": self._uncle_by_hash,
-            "eth_getUncleByBlockNumberAndIndex": self._uncle_by_number,
-            "eth_getUncleCountByBlockHash": self._uncle_count_by_hash,
-            "eth_getUncleCountByBlockNumber": self._uncle_count_by_number,
+        number, block_hash, whole = Param("block", BLOCK_NUMBER), Param("blockHash", BLOCK_HASH), Param("whole", BOOLEAN)
+        index = Param("index", QUANTITY)
+        block, header, count, nothing = or_null(BLOCK), or_null(HEADER), or_null(QUANTITY_RESULT), NULL_RESULT
+        self.methods: dict[str, Declared] = {
+            "eth_blockNumber": declare(self._block_number, "The number of the latest block", result=QUANTITY_RESULT),
+            "eth_getBlockByHash": declare(self._block, "A block, with whole transactions or with their hashes", block_hash, whole, result=block),
+            "eth_getBlockByNumber": declare(self._block, "A block, with whole transactions or with their hashes", number, whole, result=block),
+            "eth_getBlockTransactionCountByHash": declare(self._count, "How many transactions a block has", block_hash, result=count),
+            "eth_getBlockTransactionCountByNumber": declare(self._count, "How many transactions a block has", number, result=count),
+            "eth_getHeaderByHash": declare(self._header, "The header of a block", block_hash, result=header),
+            "eth_getHeaderByNumber": declare(self._header, "The header of a block", number, result=header),
+            "eth_getUncleByBlockHashAndIndex": declare(self._uncle, "Null: there are no uncles", block_hash, index, result=nothing),
+            "eth_getUncleByBlockNumberAndIndex": declare(self._uncle, "Null: there are no uncles", number, index, result=nothing),
+            "eth_getUncleCountByBlockHash": declare(self._uncle_count, "How many uncles a block has: none", block_hash, result=count),
+            "eth_getUncleCountByBlockNumber": declare(self._uncle_count, "How many uncles a block has: none", number, result=count),
         }
 
-    async def _block_number(self, params: list[Any]) -> str:
-        take_params(params, 0)
+    def _block_number(self) -> str:
         return hex(self._chain.head.number)
 
-    async def _get_block_by_number(self, params: list[Any]) -> msgspec.Raw | None:
-        number, whole = take_params(params, 2)
-        return await self._block(parse_block_number(number, "params[0]"), parse_boolean(whole, "params[1]"))
-
-    async def _get_block_by_hash(self, params: list[Any]) -> msgspec.Raw | None:
-        block_hash, whole = take_params(params, 2)
-        return await self._block(_parse_hash(block_hash), parse_boolean(whole, "params[1]"))
-
-    async def _block(self, name: BlockName, whole: bool) -> msgspec.Raw | None:
+    def _block(self, name: BlockName, whole: bool) -> msgspec.Raw | Coroutine[Any, Any, msgspec.Raw | None]:
+        """At once where it is kept."""
         kind = _WHOLE if whole else _HASHES
         if name in (LATEST, PENDING):  # what most ask for, most of the time
             name = ByHash(self._chain.head.hash)
@@ -64,6 +60,9 @@ class BlockMethods:
             kept = self._cache.get(name.hash, kind)
             if kept is not None:
                 return msgspec.Raw(kept)
+        return self._read_block(name, kind)
+
+    async def _read_block(self, name: BlockName, kind: str) -> msgspec.Raw | None:
         answer = await self._workers.read(lambda: self._encoded_block(name, kind))
         return None if answer is None else msgspec.Raw(answer)
 
@@ -82,25 +81,9 @@ class BlockMethods:
         self._cache.put(known.hash, kind, answer)
         return answer
 
-    async def _get_header_by_number(self, params: list[Any]) -> dict[str, Any] | None:
-        (number,) = take_params(params, 1)
-        return await self._header(parse_block_number(number, "params[0]"))
-
-    async def _get_header_by_hash(self, params: list[Any]) -> dict[str, Any] | None:
-        (block_hash,) = take_params(params, 1)
-        return await self._header(_parse_hash(block_hash))
-
     async def _header(self, name: BlockName) -> dict[str, Any] | None:
         known = await self._find(name)
         return None if known is None else header_object(known.header) | {"hash": to_hex(known.hash)}
-
-    async def _count_by_number(self, params: list[Any]) -> str | None:
-        (number,) = take_params(params, 1)
-        return await self._count(parse_block_number(number, "params[0]"))
-
-    async def _count_by_hash(self, params: list[Any]) -> str | None:
-        (block_hash,) = take_params(params, 1)
-        return await self._count(_parse_hash(block_hash))
 
     async def _count(self, name: BlockName) -> str | None:
         def count() -> str | None:
@@ -111,28 +94,11 @@ class BlockMethods:
 
     # Blocks since the merge have no uncles, but there are methods for them.
 
-    async def _uncle_count_by_number(self, params: list[Any]) -> str | None:
-        (number,) = take_params(params, 1)
-        return None if await self._find(parse_block_number(number, "params[0]")) is None else "0x0"
+    async def _uncle_count(self, name: BlockName) -> str | None:
+        return None if await self._find(name) is None else "0x0"
 
-    async def _uncle_count_by_hash(self, params: list[Any]) -> str | None:
-        (block_hash,) = take_params(params, 1)
-        return None if await self._find(_parse_hash(block_hash)) is None else "0x0"
-
-    async def _uncle_by_number(self, params: list[Any]) -> None:
-        number, index = take_params(params, 2)
-        parse_block_number(number, "params[0]")
-        parse_quantity(index, "params[1]")
-
-    async def _uncle_by_hash(self, params: list[Any]) -> None:
-        block_hash, index = take_params(params, 2)
-        _parse_hash(block_hash)
-        parse_quantity(index, "params[1]")
+    async def _uncle(self, name: BlockName, index: int) -> None:
+        return None
 
     async def _find(self, name: BlockName) -> KnownHeader | None:
         return await self._workers.read(lambda: self._chain.find(name))
-
-
-def _parse_hash(value: object) -> ByHash:
-    block_hash: Hash32 = parse_data(value, "params[0]", 32)
-    return ByHash(block_hash)

@@ -6,12 +6,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from eth_utils.address import to_checksum_address
 
 from trinode.execution.calls.access_list import UnstableAccessList, create_access_list
-from trinode.execution.calls.context import CallContext, InvalidOverride, call_context
+from trinode.execution.calls.context import BlockOverrides, CallContext, InvalidOverride, StateOverrides, call_context
 from trinode.execution.calls.estimate import AllowanceExceeded, MessageFailed, estimate_gas
 from trinode.execution.calls.message import InsufficientFunds, Message, call
 from trinode.execution.errors import InvalidTransaction
@@ -21,14 +22,15 @@ from trinode.execution.rules import EvmFork
 from trinode.execution.tracing.call_tracer import CallTracer
 from trinode.execution.tracing.reasons import REVERTED
 from trinode.execution.tracing.tracer import TraceLimitExceeded, TraceLimits
-from trinode.jsonrpc.requests import take_params
+from trinode.jsonrpc.declared import Declared, Param, declare
+from trinode.jsonrpc.kinds import DATA_RESULT, QUANTITY_RESULT
 from trinode.jsonrpc.transaction_object import access_list_object
 from trinode.rollup.json_fields import to_hex
-from trinode.rpc.dispatch import Handler
-from trinode.rpc.eth.block_names import BlockName, parse_block_name
-from trinode.rpc.eth.call_params import parse_block_overrides, parse_message, parse_state_overrides
+from trinode.rpc.eth.block_names import LATEST, BlockName
 from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.errors import reverted, server_error
+from trinode.rpc.eth.kinds import BLOCK_NAME, BLOCK_OVERRIDES, STATE_OVERRIDES, message_of
+from trinode.rpc.eth.schemas import CREATED_ACCESS_LIST
 from trinode.rpc.eth.workers import Workers
 
 Result = TypeVar("Result")
@@ -65,13 +67,13 @@ class CompiledCode:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A request: a message at a block, with `gas` if it says how much, and with overrides as they were given."""
+    """A request: a message at a block, with `gas` if it says how much, and with overrides."""
 
     message: Message
     gas: int | None
     block: BlockName
-    state_overrides: Any
-    block_overrides: Any
+    state_overrides: StateOverrides
+    block_overrides: BlockOverrides | None
 
 
 class CallMethods:
@@ -82,40 +84,35 @@ class CallMethods:
         self._workers = workers
         self._gas_cap = gas_cap
         self._code = CompiledCode()
-        self.methods: dict[str, Handler] = {
-            "eth_call": self._call,
-            "eth_createAccessList": self._create_access_list,
-            "eth_estimateGas": self._estimate_gas,
+        params = (
+            Param("message", message_of(chain.config.l2_chain_id)),
+            Param("block", BLOCK_NAME, required=False, default=LATEST),
+            Param("stateOverrides", STATE_OVERRIDES, required=False, default={}),
+            Param("blockOverrides", BLOCK_OVERRIDES, required=False),
+        )
+        self.methods: dict[str, Declared] = {
+            "eth_call": declare(partial(self._run, self._call_in), "What a message gives back", *params, result=DATA_RESULT),
+            "eth_createAccessList": declare(
+                partial(self._run, self._access_list_in), "What a message touches", *params, result=CREATED_ACCESS_LIST
+            ),
+            "eth_estimateGas": declare(partial(self._run, self._estimate_in), "The gas that a message needs", *params, result=QUANTITY_RESULT),
         }
 
-    async def _call(self, params: list[Any]) -> str:
-        wanted = self._wanted(params)
-        return await self._workers.call(lambda: self._execute(wanted, self._call_in))
-
-    async def _estimate_gas(self, params: list[Any]) -> str:
-        wanted = self._wanted(params)
-        return await self._workers.call(lambda: self._execute(wanted, self._estimate_in))
-
-    async def _create_access_list(self, params: list[Any]) -> dict[str, Any]:
-        wanted = self._wanted(params)
-        return await self._workers.call(lambda: self._execute(wanted, self._access_list_in))
-
-    def _wanted(self, params: list[Any]) -> _Wanted:
-        """Raises InvalidParams, RpcError."""
-        message, block, state, overrides = take_params(params, 1, 3)
-        parsed, gas = parse_message(message, "params[0]", self._chain.config.l2_chain_id)
-        return _Wanted(
-            message=parsed,
-            gas=gas,
-            block=parse_block_name(block, "params[1]"),
-            state_overrides=parse_state_overrides(state, "params[2]"),
-            block_overrides=parse_block_overrides(overrides, "params[3]"),
-        )
+    async def _run(
+        self,
+        work: Callable[[CallContext, _Wanted, Programs], Result],
+        message: tuple[Message, int | None],
+        block: BlockName,
+        state_overrides: StateOverrides,
+        block_overrides: BlockOverrides | None,
+    ) -> Result:
+        wanted = _Wanted(*message, block, state_overrides, block_overrides)
+        return await self._workers.call(lambda: self._execute(wanted, work))
 
     # ---- on a worker thread ----
 
     def _execute(self, wanted: _Wanted, work: Callable[[CallContext, _Wanted, Programs], Result]) -> Result:
-        known, state = self._chain.state(wanted.block)
+        known, state = self._chain.state_for(wanted.block, wanted.message)
         try:
             context = call_context(self._chain.config, known.header, state, wanted.state_overrides, wanted.block_overrides)
         except InvalidOverride as error:
@@ -131,7 +128,7 @@ class CallMethods:
         try:
             result = call(context, message, programs=programs)
         except InvalidTransaction as error:
-            raise server_error(f"err: {_refusal(error, context, message)} (supplied gas {message.gas_limit})") from error
+            raise server_error(f"err: {refusal(error, context, message)} (supplied gas {message.gas_limit})") from error
         if result.succeeded:
             return to_hex(result.output)
         if result.failure == REVERTED:
@@ -150,22 +147,23 @@ class CallMethods:
         except AllowanceExceeded as error:
             raise server_error(str(error)) from error
         except InvalidTransaction as error:
-            gas = min(message.gas_limit or context.environment.gas_limit, self._gas_cap)
-            raise server_error(f"failed with {gas} gas: {_refusal(error, context, message)}") from error
+            environment = context.environment
+            gas = min(message.gas_limit or environment.gas_limit, self._gas_cap, environment.rules.transaction_gas_cap or self._gas_cap)
+            raise server_error(f"failed with {gas} gas: {refusal(error, context, message)}") from error
 
     def _access_list_in(self, context: CallContext, wanted: _Wanted, programs: Programs) -> dict[str, Any]:
         message = self._limited(wanted)
         try:
             created = create_access_list(context, message, programs=programs, limits=_ACCESS_LIST_LIMITS)
         except InvalidTransaction as error:
-            raise server_error(f"failed to apply transaction: err: {_refusal(error, context, message)}") from error
+            raise server_error(f"failed to apply transaction: err: {refusal(error, context, message)}") from error
         except (TraceLimitExceeded, UnstableAccessList) as error:
             raise server_error(str(error)) from error
         result: dict[str, Any] = {"accessList": access_list_object(created.access_list), "gasUsed": hex(created.gas_used)}
         return result if created.failure is None else result | {"error": created.failure}
 
 
-def _refusal(error: InvalidTransaction, context: CallContext, message: Message) -> str:
+def refusal(error: InvalidTransaction, context: CallContext, message: Message) -> str:
     """Why a message cannot begin, in geth's words."""
     who = f"address {to_checksum_address(message.sender)}"
     if isinstance(error, InsufficientFunds):

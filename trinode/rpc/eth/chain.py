@@ -1,28 +1,29 @@
-"""What the store has of the block that a request means. For worker threads, but for `head`."""
+"""What is known of the block that a request means. For worker threads, but for `head`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
 
+from trinode.execution.calls.message import Message
 from trinode.execution.errors import MissingState
+from trinode.execution.state import StateReader
 from trinode.protocol.block import KnownBlock, KnownHeader
 from trinode.protocol.receipt import Receipt
 from trinode.protocol.types import BlockId, Hash32
 from trinode.rollup.config import RollupConfig
 from trinode.rpc.eth.block_names import EARLIEST, FINALIZED, LATEST, PENDING, SAFE, BlockName, ByHash
 from trinode.rpc.eth.errors import pruned, server_error, without_receipts
-from trinode.storage.readers import HeadState
-from trinode.storage.store import Store
+from trinode.rpc.eth.known_chain import ForeseeingState, KnownChain
 
 _RECENT = 16
 """Blocks whose decoded receipts are kept: a block's are asked for one by one when it is new."""
 
 
 class Chain:
-    """The blocks and states of a store. All methods raise RpcError with op-geth's words."""
+    """The blocks and states of a store, or of what stands for one. All methods raise RpcError with op-geth's words."""
 
-    def __init__(self, config: RollupConfig, store: Store) -> None:
+    def __init__(self, config: RollupConfig, store: KnownChain) -> None:
         self.config = config
         self.store = store
         self.blocks = store.blocks
@@ -54,7 +55,7 @@ class Chain:
         """As `find`, for methods that cannot do without it. Raises RpcError."""
         found = self.find(name)
         if found is None:
-            raise server_error("header for hash not found" if isinstance(name, ByHash) else "header not found")
+            raise server_error("header not found")
         return found
 
     def by_number(self, number: int) -> KnownHeader | None:
@@ -107,7 +108,14 @@ class Chain:
         """The block's receipts; None: it came with a snapshot."""
         return self._receipts(known.hash)
 
-    def state(self, name: BlockName) -> tuple[KnownHeader, HeadState]:
+    def state_for(self, name: BlockName, message: Message) -> tuple[KnownHeader, StateReader]:
+        """As `state`, for the execution of a message."""
+        known, state = self.state(name)
+        if isinstance(state, ForeseeingState):
+            state.foresee(message)
+        return known, state
+
+    def state(self, name: BlockName) -> tuple[KnownHeader, StateReader]:
         """A block with the state after it. Raises RpcError, MissingState."""
         known = self.header(name)
         try:

@@ -10,20 +10,22 @@ from typing import Any
 
 from trinode.execution.errors import InvalidAttributes
 from trinode.execution.header_fields import base_fee_after
-from trinode.jsonrpc.fields import InvalidParams, kind, parse_list, parse_quantity
-from trinode.jsonrpc.requests import take_params
+from trinode.jsonrpc.declared import Declared, Param, declare
+from trinode.jsonrpc.fields import parse_list
+from trinode.jsonrpc.kinds import QUANTITY_RESULT, custom
 from trinode.protocol.block import KnownHeader
 from trinode.protocol.deposit import DepositTransaction
 from trinode.protocol.header import Header
 from trinode.protocol.receipt import Receipt
 from trinode.protocol.transaction import decode_transaction
 from trinode.protocol.types import Hash32
-from trinode.rpc.dispatch import Handler
-from trinode.rpc.eth.block_names import LATEST, ByHash, parse_block_number
+from trinode.rpc.eth.block_names import LATEST, ByHash
 from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.errors import server_error, without_receipts
+from trinode.rpc.eth.kinds import BLOCK_NUMBER, COUNT, NUMBER
 from trinode.rpc.eth.limits import EthLimits
 from trinode.rpc.eth.receipt_object import effective_tip
+from trinode.rpc.eth.schemas import FEE_HISTORY
 from trinode.rpc.eth.workers import Workers
 
 _RECENT = 256
@@ -38,28 +40,32 @@ class FeeMethods:
         self._workers = workers
         self._limits = limits
         self._paid_in = lru_cache(_RECENT)(self._paid)
-        self.methods: dict[str, Handler] = {
-            "eth_blobBaseFee": self._blob_base_fee,
-            "eth_feeHistory": self._fee_history,
-            "eth_gasPrice": self._gas_price,
-            "eth_maxPriorityFeePerGas": self._max_priority_fee,
+        percentiles = custom({"type": "array", "items": NUMBER.schema, "maxItems": limits.fee_percentiles}, self._parse_percentiles)
+        self.methods: dict[str, Declared] = {
+            "eth_blobBaseFee": declare(self._blob_base_fee, "The base fee of blob gas, in wei", result=QUANTITY_RESULT),
+            "eth_feeHistory": declare(
+                self._fee_history,
+                "Fees of the blocks up to one, and the tips at percentiles of their gas",
+                Param("blockCount", COUNT),
+                Param("newestBlock", BLOCK_NUMBER),
+                Param("rewardPercentiles", percentiles, required=False, default=()),
+                result=FEE_HISTORY,
+            ),
+            "eth_gasPrice": declare(self._gas_price, "A gas price for now, in wei", result=QUANTITY_RESULT),
+            "eth_maxPriorityFeePerGas": declare(self._max_priority_fee, "A tip for now, in wei", result=QUANTITY_RESULT),
         }
 
-    async def _gas_price(self, params: list[Any]) -> str:
-        take_params(params, 0)
-
+    async def _gas_price(self) -> str:
         def price() -> int:
             head = self._chain.header(LATEST)
             return self._tip(head) + (head.header.base_fee_per_gas or 0)
 
         return hex(await self._workers.read(price))
 
-    async def _max_priority_fee(self, params: list[Any]) -> str:
-        take_params(params, 0)
+    async def _max_priority_fee(self) -> str:
         return hex(await self._workers.read(lambda: self._tip(self._chain.header(LATEST))))
 
-    async def _blob_base_fee(self, params: list[Any]) -> str:
-        take_params(params, 0)
+    async def _blob_base_fee(self) -> str:
         head = await self._workers.read(lambda: self._chain.header(LATEST))
         return hex(_blob_base_fee(head.header))
 
@@ -80,26 +86,21 @@ class FeeMethods:
 
     # ---- history ----
 
-    async def _fee_history(self, params: list[Any]) -> dict[str, Any]:
-        count, newest, percentiles = take_params(params, 2, 1)
-        blocks = _parse_count(count)
-        name, asked = parse_block_number(newest, "params[1]"), [] if percentiles is None else self._parse_percentiles(percentiles)
-        return await self._workers.call(lambda: self._history(blocks, name, asked), "query")
+    async def _fee_history(self, blocks: int, newest: str | int, percentiles: Sequence[float]) -> dict[str, Any]:
+        return await self._workers.call(lambda: self._history(blocks, newest, percentiles), "query")
 
-    def _parse_percentiles(self, value: object) -> list[float]:
-        percentiles = parse_list(value, "params[2]")
+    def _parse_percentiles(self, value: object, path: str) -> list[float]:
+        percentiles = parse_list(value, path)
         if len(percentiles) > self._limits.fee_percentiles:
             raise server_error(f"invalid reward percentile: over the query limit {self._limits.fee_percentiles}")
         for index, each in enumerate(percentiles):
-            if isinstance(each, bool) or not isinstance(each, int | float):
-                raise InvalidParams(f"params[2][{index}]", f"a number was expected, not {kind(each)}")
-            if not 0 <= each <= 100:
+            if not 0 <= NUMBER.parse(each, f"{path}[{index}]") <= 100:
                 raise server_error(f"invalid reward percentile: {each:f}")
             if index and each <= percentiles[index - 1]:
                 raise server_error(f"invalid reward percentile: #{index - 1}:{percentiles[index - 1]:f} >= #{index}:{each:f}")
         return percentiles
 
-    def _history(self, count: int, newest: str | int, percentiles: list[float]) -> dict[str, Any]:
+    def _history(self, count: int, newest: str | int, percentiles: Sequence[float]) -> dict[str, Any]:
         if not count:
             return {"oldestBlock": "0x0", "gasUsedRatio": None}
         head = self._chain.head.number
@@ -140,7 +141,7 @@ class FeeMethods:
         except InvalidAttributes:
             return known.header.base_fee_per_gas or 0  # genesis blocks may lack the parameters
 
-    def _rewards(self, known: KnownHeader, percentiles: list[float]) -> list[str]:
+    def _rewards(self, known: KnownHeader, percentiles: Sequence[float]) -> list[str]:
         """Tips in wei, by the share of the block's gas that paid no more."""
         paid = self._paid_in(known.hash)
         if paid is None:
@@ -164,13 +165,6 @@ class FeeMethods:
 
 def _gas_of_each(receipts: Sequence[Receipt]) -> list[int]:
     return [after - before for before, after in pairwise([0, *(receipt.cumulative_gas_used for receipt in receipts)])]
-
-
-def _parse_count(value: object) -> int:
-    """A quantity, or a plain number, as web3 libraries send it."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    return parse_quantity(value, "params[0]")
 
 
 def _blob_base_fee(header: Header) -> int:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from trinode.jsonrpc.fields import InvalidParams, JsonFields, parse_data, parse_list
 from trinode.jsonrpc.requests import INVALID_PARAMS, RpcError
-from trinode.protocol.bloom import logs_bloom
+from trinode.protocol.bloom import BLOOM_SIZE, logs_bloom
 from trinode.protocol.receipt import Log
 from trinode.protocol.types import Address, Hash32
 from trinode.rpc.eth.block_names import LATEST, parse_address, parse_block_number
 
 MAX_TOPICS = 4
 MAX_CHOICES = 1000
-"""Addresses, and topics at one place."""
+"""Addresses, and topics at one place, where nothing else is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,27 @@ class LogBlooms:
 
     def __init__(self, places: list[list[int]]) -> None:
         self._places = places
+        self._bits = [[[bit for bit in range(8 * BLOOM_SIZE) if bits >> bit & 1] for bits in choices] for choices in places]
 
     def may_be_in(self, bloom: bytes) -> bool:
         """False: no log that matches is in the block with that bloom filter."""
         found = int.from_bytes(bloom, "big")
         return all(any(found & bits == bits for bits in choices) for choices in self._places)
+
+    def marks(self, blooms: bytes) -> bytes:
+        """The same for many blocks at once: a byte for each bloom filter, 1 or 0."""
+        count = len(blooms) // BLOOM_SIZE
+        every = int.from_bytes(b"\1" * count, "big")
+        result = every
+        for choices in self._bits:
+            any_of = 0
+            for bits in choices:
+                all_of = result
+                for bit in bits:
+                    all_of &= int.from_bytes(blooms[BLOOM_SIZE - 1 - bit // 8 :: BLOOM_SIZE], "big") >> bit % 8
+                any_of |= all_of
+            result = any_of
+        return result.to_bytes(count, "big")
 
 
 def _bloom_of(item: bytes) -> int:
@@ -62,8 +78,8 @@ class LogQuery:
     last: str | int
 
 
-def parse_log_query(value: object, path: str) -> LogQuery:
-    """The parameter of eth_getLogs. Raises InvalidParams, RpcError."""
+def parse_log_query(value: object, path: str, most: int = MAX_CHOICES) -> LogQuery:
+    """The parameter of eth_getLogs. `most`: addresses, and topics at one place. Raises InvalidParams, RpcError."""
     fields = JsonFields(value, path)
     block_hash = fields.optional_data("blockHash", 32)
     first, last = fields.optional("fromBlock"), fields.optional("toBlock")
@@ -71,19 +87,19 @@ def parse_log_query(value: object, path: str) -> LogQuery:
         problem = "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other"
         raise RpcError(INVALID_PARAMS, f"invalid argument 0: {problem}")
     return LogQuery(
-        parse_log_filter(fields),
+        parse_log_filter(fields, most),
         block_hash,
         LATEST if first is None else parse_block_number(first, fields.path_of("fromBlock")),
         LATEST if last is None else parse_block_number(last, fields.path_of("toBlock")),
     )
 
 
-def parse_log_filter(fields: JsonFields) -> LogFilter:
-    """`address` and `topics` of an object, each one or several. Raises InvalidParams."""
+def parse_log_filter(fields: JsonFields, most: int = MAX_CHOICES) -> LogFilter:
+    """`address` and `topics` of an object, each one or several, at most `most`. Raises InvalidParams."""
     addresses: frozenset[Address] = frozenset()
     address, path = fields.optional("address"), fields.path_of("address")
     if isinstance(address, list):
-        _check_count(address, path)
+        _check_count(address, path, most)
         addresses = frozenset([parse_address(each, f"{path}[{index}]") for index, each in enumerate(address)])
     elif address is not None:
         addresses = frozenset((parse_address(address, path),))
@@ -91,21 +107,21 @@ def parse_log_filter(fields: JsonFields) -> LogFilter:
     places = [] if topics is None else parse_list(topics, path)
     if len(places) > MAX_TOPICS:
         raise InvalidParams(path, f"{len(places)} topics, a log has at most {MAX_TOPICS}")
-    return LogFilter(addresses, tuple([_parse_topics(each, f"{path}[{index}]") for index, each in enumerate(places)]))
+    return LogFilter(addresses, tuple([_parse_topics(each, f"{path}[{index}]", most) for index, each in enumerate(places)]))
 
 
-def _parse_topics(value: object, path: str) -> frozenset[Hash32]:
+def _parse_topics(value: object, path: str, most: int) -> frozenset[Hash32]:
     """One topic or several; null, alone or among others, is any."""
     if value is None:
         return frozenset()
     if not isinstance(value, list):
         return frozenset((parse_data(value, path, 32),))
-    _check_count(value, path)
+    _check_count(value, path, most)
     if None in value:
         return frozenset()
     return frozenset([parse_data(each, f"{path}[{index}]", 32) for index, each in enumerate(value)])
 
 
-def _check_count(choices: list[object], path: str) -> None:
-    if len(choices) > MAX_CHOICES:
-        raise InvalidParams(path, f"{len(choices)} values, at most {MAX_CHOICES} are taken")
+def _check_count(choices: list[object], path: str, most: int) -> None:
+    if len(choices) > most:
+        raise InvalidParams(path, f"{len(choices)} values, at most {most} are taken")

@@ -7,16 +7,20 @@ from typing import Any
 
 import msgspec
 
-from trinode.jsonrpc.requests import INVALID_PARAMS, RpcError, take_params
+from trinode.jsonrpc.declared import Declared, Param, declare
+from trinode.jsonrpc.kinds import list_of
+from trinode.jsonrpc.requests import INVALID_PARAMS, RpcError
 from trinode.protocol.block import KnownHeader
 from trinode.protocol.transaction import transaction_hash
-from trinode.rpc.dispatch import Handler
 from trinode.rpc.eth.block_names import ByHash
+from trinode.rpc.eth.bloom_index import BloomIndex
 from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.errors import LIMIT_EXCEEDED, server_error
+from trinode.rpc.eth.kinds import log_filter_of
 from trinode.rpc.eth.limits import EthLimits
-from trinode.rpc.eth.log_filter import LogFilter, LogQuery, parse_log_query
+from trinode.rpc.eth.log_filter import LogBlooms, LogFilter, LogQuery
 from trinode.rpc.eth.receipt_object import log_object
+from trinode.rpc.eth.schemas import LOG
 from trinode.rpc.eth.workers import Workers
 
 _LOG_BYTES = 600
@@ -30,18 +34,20 @@ class LogMethods:
         self._chain = chain
         self._workers = workers
         self._limits = limits
-        self.methods: dict[str, Handler] = {"eth_getLogs": self._get_logs}
+        self._index = BloomIndex(chain.blocks)
+        wanted = Param("filter", log_filter_of("LogQuery", limits.log_choices))
+        self.methods: dict[str, Declared] = {
+            "eth_getLogs": declare(self._get_logs, "The logs of blocks that a filter lets through", wanted, result=list_of(LOG)),
+        }
 
-    async def _get_logs(self, params: list[Any]) -> msgspec.Raw:
-        (wanted,) = take_params(params, 1)
-        query = parse_log_query(wanted, "params[0]")
+    async def _get_logs(self, query: LogQuery) -> msgspec.Raw:
         return msgspec.Raw(await self._workers.call(lambda: msgspec.json.encode(self._find(query)), "query"))
 
     def _find(self, query: LogQuery) -> list[dict[str, Any]]:
         """Raises RpcError beyond the limits, and says how to stay within them."""
         found: list[dict[str, Any]] = []
         size, blooms = 0, query.filter.blooms()
-        for known in self._blocks(query):
+        for known in self._blocks(query, blooms):
             if not any(known.header.logs_bloom) or not blooms.may_be_in(known.header.logs_bloom):
                 continue
             for log in self._logs_in(known, query.filter):
@@ -51,8 +57,8 @@ class LogMethods:
                     raise RpcError(LIMIT_EXCEEDED, _too_much(self._limits, known.header.number))
         return found
 
-    def _blocks(self, query: LogQuery) -> Iterator[KnownHeader]:
-        """Where to look."""
+    def _blocks(self, query: LogQuery, blooms: LogBlooms) -> Iterator[KnownHeader]:
+        """Where to look; some of them in vain."""
         if query.block_hash is not None:
             known = self._chain.find(ByHash(query.block_hash))
             if known is None:
@@ -64,10 +70,10 @@ class LogMethods:
             raise RpcError(INVALID_PARAMS, "invalid block range params")
         # From a block that is yet to come up to a tag: nothing yet.
         last = min(last, self._chain.head.number)
-        if last - first >= self._limits.log_range:
+        if 0 < self._limits.log_range <= last - first:
             wish = f"{last - first + 1} blocks are asked for, {self._limits.log_range} at once are searched"
             raise RpcError(LIMIT_EXCEEDED, f"block range too large: {wish}. Use a narrower fromBlock and toBlock")
-        for number in range(first, last + 1):
+        for number in self._index.candidates(first, last, blooms):
             known = self._chain.by_number(number)
             if known is None:
                 return  # the head went back meanwhile

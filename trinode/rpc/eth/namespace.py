@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from trinode.jsonrpc.requests import take_params
+from trinode.jsonrpc.declared import Declared, declare
+from trinode.jsonrpc.kinds import ADDRESS_RESULT, QUANTITY_RESULT, list_of
 from trinode.protocol.types import Address, Hash32
 from trinode.rollup.config import RollupConfig
-from trinode.rpc.dispatch import Handler
 from trinode.rpc.eth.blocks import BlockMethods
 from trinode.rpc.eth.calls import CallMethods
 from trinode.rpc.eth.chain import Chain
+from trinode.rpc.eth.chain_config import ChainConfigMethods
+from trinode.rpc.eth.conditional import ConditionalMethods, Forward
 from trinode.rpc.eth.fees import FeeMethods
 from trinode.rpc.eth.json_cache import JsonCache
+from trinode.rpc.eth.known_chain import KnownChain
 from trinode.rpc.eth.limits import EthLimits
 from trinode.rpc.eth.logs import LogMethods
 from trinode.rpc.eth.receipts import ReceiptMethods
+from trinode.rpc.eth.schemas import SYNCING
+from trinode.rpc.eth.send_sync import HeadWatch, SendSyncMethods
+from trinode.rpc.eth.simulate import SimulateMethods
 from trinode.rpc.eth.state import StateMethods
+from trinode.rpc.eth.storage_values import StorageValueMethods
 from trinode.rpc.eth.submit import SubmitMethods
 from trinode.rpc.eth.transactions import TransactionMethods
 from trinode.rpc.eth.workers import Workers
 from trinode.rpc.node import TransactionTaker
-from trinode.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,51 +52,63 @@ class Pooled:
 
 
 class EthNamespace:
-    """`eth_` over a store (a `Namespace`)."""
+    """`eth_` over a store, or over what stands for one (a `Namespace`)."""
 
     name = "eth"
 
     def __init__(
         self,
         config: RollupConfig,
-        store: Store,
+        store: KnownChain,
         *,
         progress: Callable[[], SyncProgress | None],
         taker: TransactionTaker | None = None,
         pooled: Pooled | None = None,
         limits: EthLimits | None = None,
+        heads: HeadWatch | None = None,
+        conditional: bool = False,
+        forward: Forward | None = None,
     ) -> None:
-        """`progress`: None while the node is not behind. `taker`: who is given transactions; None: they are refused."""
+        """`progress`: None while the node is not behind. `taker`: who is given transactions; None: they are refused.
+
+        `heads`: None: eth_sendRawTransactionSync is not served. `conditional`: eth_sendRawTransactionConditional is, by `forward` where there is
+        a sequencer elsewhere.
+        """
         limits = EthLimits() if limits is None else limits
         pooled = Pooled() if pooled is None else pooled
         chain, workers, cache = Chain(config, store), Workers(limits), JsonCache(limits.cache_bytes)
+        receipts = ReceiptMethods(chain, workers, cache)
         self._chain_id = hex(config.l2_chain_id)
         self._progress = progress
-        self.methods: dict[str, Handler] = {
-            "eth_accounts": self._accounts,
-            "eth_chainId": self._get_chain_id,
-            "eth_syncing": self._syncing,
+        self.methods: dict[str, Declared] = {
+            "eth_accounts": declare(self._accounts, "None: the node keeps no keys", result=list_of(ADDRESS_RESULT)),
+            "eth_chainId": declare(self._get_chain_id, "The chain's number (EIP-155)", result=QUANTITY_RESULT),
+            "eth_syncing": declare(self._syncing, "How far the node is behind; false if it is not", result=SYNCING),
             **BlockMethods(chain, workers, cache).methods,
             **TransactionMethods(chain, workers, pooled.transaction).methods,
-            **ReceiptMethods(chain, workers, cache).methods,
+            **receipts.methods,
             **StateMethods(chain, workers, pooled.next_nonce, limits.proof_slots).methods,
+            **StorageValueMethods(chain, workers).methods,
             **CallMethods(chain, workers, limits.gas_cap).methods,
+            **SimulateMethods(chain, workers, limits.gas_cap).methods,
+            **ChainConfigMethods(chain, workers).methods,
             **FeeMethods(chain, workers, limits).methods,
             **LogMethods(chain, workers, limits).methods,
             **SubmitMethods(taker).methods,
         }
+        if heads is not None:
+            seconds = {"default_seconds": limits.send_sync_seconds, "most_seconds": limits.send_sync_most}
+            self.methods |= SendSyncMethods(taker, receipts.of_transaction, heads, **seconds).methods
+        if conditional:
+            self.methods |= ConditionalMethods(chain, workers, taker, forward).methods
 
-    async def _get_chain_id(self, params: list[Any]) -> str:
-        take_params(params, 0)
+    def _get_chain_id(self) -> str:
         return self._chain_id
 
-    async def _accounts(self, params: list[Any]) -> list[str]:
-        """The node keeps no keys."""
-        take_params(params, 0)
+    def _accounts(self) -> list[str]:
         return []
 
-    async def _syncing(self, params: list[Any]) -> dict[str, str] | bool:
-        take_params(params, 0)
+    def _syncing(self) -> dict[str, str] | bool:
         progress = self._progress()
         if progress is None:
             return False

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
 
-from trinode.jsonrpc.fields import parse_data
-from trinode.jsonrpc.requests import take_params
+from trinode.jsonrpc.declared import Declared, Param, declare
+from trinode.jsonrpc.kinds import HASH, list_of, or_null
 from trinode.protocol.block import KnownHeader
 from trinode.protocol.types import Hash32
-from trinode.rpc.dispatch import Handler
-from trinode.rpc.eth.block_names import BlockName, ByHash, parse_block_name
+from trinode.rpc.eth.block_names import LATEST, PENDING, BlockName, ByHash
 from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.json_cache import JsonCache
+from trinode.rpc.eth.kinds import BLOCK_NAME
 from trinode.rpc.eth.receipt_object import BlockReceipts
+from trinode.rpc.eth.schemas import RECEIPT
 from trinode.rpc.eth.workers import Workers
 
 _RECEIPTS = "receipts"
@@ -27,21 +29,32 @@ class ReceiptMethods:
         self._chain = chain
         self._workers = workers
         self._cache = cache
-        self.methods: dict[str, Handler] = {
-            "eth_getBlockReceipts": self._of_block,
-            "eth_getTransactionReceipt": self._of_transaction,
+        self.methods: dict[str, Declared] = {
+            "eth_getBlockReceipts": declare(
+                self._of_block, "The receipts of a block's transactions", Param("block", BLOCK_NAME), result=or_null(list_of(RECEIPT))
+            ),
+            "eth_getTransactionReceipt": declare(
+                self.of_transaction, "The receipt of a transaction", Param("transactionHash", HASH), result=or_null(RECEIPT)
+            ),
         }
 
-    async def _of_block(self, params: list[Any]) -> msgspec.Raw | None:
-        (block,) = take_params(params, 1)
-        name = parse_block_name(block, "params[0]")
+    def _of_block(self, name: BlockName) -> msgspec.Raw | Coroutine[Any, Any, msgspec.Raw | None]:
+        """At once where they are kept."""
+        if name in (LATEST, PENDING):
+            name = ByHash(self._chain.head.hash)
+        if isinstance(name, ByHash) and not name.requires_canonical:
+            kept = self._cache.get(name.hash, _RECEIPTS)
+            if kept is not None:
+                return msgspec.Raw(kept)
+        return self._read(name)
+
+    async def _read(self, name: BlockName) -> msgspec.Raw | None:
         answer = await self._workers.read(lambda: self._encoded(name))
         return None if answer is None else msgspec.Raw(answer)
 
-    async def _of_transaction(self, params: list[Any]) -> msgspec.Raw | None:
-        (transaction_hash,) = take_params(params, 1)
-        wanted = parse_data(transaction_hash, "params[0]", 32)
-        answer = await self._workers.read(lambda: self._encoded_one(wanted))
+    async def of_transaction(self, transaction_hash: Hash32) -> msgspec.Raw | None:
+        """A transaction's receipt, encoded; None: it is in no block."""
+        answer = await self._workers.read(lambda: self._encoded_one(transaction_hash))
         return None if answer is None else msgspec.Raw(answer)
 
     def _encoded(self, name: BlockName) -> bytes | None:

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from trinode.execution.state import EMPTY_ACCOUNT
-from trinode.jsonrpc.fields import InvalidParams, parse_list
-from trinode.jsonrpc.proof_object import proof_object, slot_name
-from trinode.jsonrpc.requests import take_params
+from trinode.jsonrpc.declared import Declared, Param, declare
+from trinode.jsonrpc.kinds import ADDRESS, DATA_RESULT, HASH_RESULT, QUANTITY_RESULT, items
+from trinode.jsonrpc.proof_object import proof_object
 from trinode.protocol.types import Address
 from trinode.rollup.json_fields import to_hex
-from trinode.rpc.dispatch import Handler
-from trinode.rpc.eth.block_names import PENDING, parse_address, parse_block_name, parse_word
+from trinode.rpc.eth.block_names import LATEST, PENDING, BlockName
 from trinode.rpc.eth.chain import Chain
+from trinode.rpc.eth.kinds import BLOCK_NAME, SLOT, WORD
+from trinode.rpc.eth.schemas import PROOF
 from trinode.rpc.eth.workers import Workers
 
 
@@ -24,34 +25,31 @@ class StateMethods:
         self._chain = chain
         self._workers = workers
         self._pending_nonce = pending_nonce
-        self._proof_slots = proof_slots
-        self.methods: dict[str, Handler] = {
-            "eth_getBalance": self._get_balance,
-            "eth_getCode": self._get_code,
-            "eth_getProof": self._get_proof,
-            "eth_getStorageAt": self._get_storage_at,
-            "eth_getTransactionCount": self._get_transaction_count,
+        who, block = Param("address", ADDRESS), Param("block", BLOCK_NAME, required=False, default=LATEST)
+        slots = Param("slots", items(SLOT, proof_slots))
+        self.methods: dict[str, Declared] = {
+            "eth_getBalance": declare(self._get_balance, "An account's balance, in wei", who, block, result=QUANTITY_RESULT),
+            "eth_getCode": declare(self._get_code, "An account's code", who, block, result=DATA_RESULT),
+            "eth_getProof": declare(self._get_proof, "An account and slots of its storage, with proofs", who, slots, block, result=PROOF),
+            "eth_getStorageAt": declare(
+                self._get_storage_at, "A slot of an account's storage", who, Param("slot", WORD), block, result=HASH_RESULT
+            ),
+            "eth_getTransactionCount": declare(
+                self._get_transaction_count, "An account's nonce; `pending`: its next one in the pool", who, block, result=QUANTITY_RESULT
+            ),
         }
 
-    async def _get_balance(self, params: list[Any]) -> str:
-        address, block = take_params(params, 1, 1)
-        who, name = parse_address(address, "params[0]"), parse_block_name(block, "params[1]")
+    async def _get_balance(self, who: Address, name: BlockName) -> str:
         return hex(await self._workers.read(lambda: (self._chain.state(name)[1].account(who) or EMPTY_ACCOUNT).balance))
 
-    async def _get_transaction_count(self, params: list[Any]) -> str:
-        address, block = take_params(params, 1, 1)
-        who, name = parse_address(address, "params[0]"), parse_block_name(block, "params[1]")
-
+    async def _get_transaction_count(self, who: Address, name: BlockName) -> str:
         def count() -> int:
             pending = self._pending_nonce(who) if name == PENDING else None
             return (self._chain.state(name)[1].account(who) or EMPTY_ACCOUNT).nonce if pending is None else pending
 
         return hex(await self._workers.read(count))
 
-    async def _get_code(self, params: list[Any]) -> str:
-        address, block = take_params(params, 1, 1)
-        who, name = parse_address(address, "params[0]"), parse_block_name(block, "params[1]")
-
+    async def _get_code(self, who: Address, name: BlockName) -> str:
         def read() -> bytes:
             _, state = self._chain.state(name)
             account = state.account(who) or EMPTY_ACCOUNT
@@ -59,23 +57,12 @@ class StateMethods:
 
         return to_hex(await self._workers.read(read))
 
-    async def _get_storage_at(self, params: list[Any]) -> str:
-        address, slot, block = take_params(params, 2, 1)
-        who, where = parse_address(address, "params[0]"), parse_word(slot, "params[1]")
-        name = parse_block_name(block, "params[2]")
+    async def _get_storage_at(self, who: Address, where: int, name: BlockName) -> str:
         return f"0x{await self._workers.read(lambda: self._chain.state(name)[1].storage(who, where)):064x}"
 
-    async def _get_proof(self, params: list[Any]) -> dict[str, Any]:
-        address, keys, block = take_params(params, 2, 1)
-        who, name = parse_address(address, "params[0]"), parse_block_name(block, "params[2]")
-        asked = parse_list(keys, "params[1]")
-        if len(asked) > self._proof_slots:
-            raise InvalidParams("params[1]", f"{len(asked)} slots, at most {self._proof_slots} are proved at once")
-        slots = [parse_word(key, f"params[1][{index}]") for index, key in enumerate(asked)]
-        names = [slot_name(key, slot) for key, slot in zip(asked, slots, strict=True)]
-
+    async def _get_proof(self, who: Address, slots: tuple[tuple[int, str], ...], name: BlockName) -> dict[str, Any]:
         def prove() -> dict[str, Any]:
             tries = self._chain.store.tries_at(self._chain.header(name).hash)
-            return proof_object(who, tries.account_proof(who, slots), names)
+            return proof_object(who, tries.account_proof(who, [slot for slot, _ in slots]), [shown for _, shown in slots])
 
         return await self._workers.call(prove, "proof")

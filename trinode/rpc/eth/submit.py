@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from trinode.jsonrpc.fields import parse_data
-from trinode.jsonrpc.requests import RpcError, take_params
+from trinode.jsonrpc.declared import Declared, Param, declare
+from trinode.jsonrpc.kinds import DATA, HASH_RESULT
+from trinode.jsonrpc.requests import RpcError
+from trinode.protocol.types import Hash32
 from trinode.rollup.json_fields import to_hex
-from trinode.rpc.dispatch import Handler
 from trinode.rpc.eth.errors import server_error
 from trinode.rpc.node import TransactionRefused, TransactionTaker
 
@@ -17,14 +16,21 @@ class SubmitMethods:
 
     def __init__(self, taker: TransactionTaker | None) -> None:
         self._taker = taker
-        self.methods: dict[str, Handler] = {"eth_sendRawTransaction": self._send}
+        self.methods: dict[str, Declared] = {
+            "eth_sendRawTransaction": declare(
+                self._send, "Hands in a signed transaction; its hash", Param("transaction", DATA), result=HASH_RESULT
+            ),
+        }
 
-    async def _send(self, params: list[Any]) -> str:
-        (raw,) = take_params(params, 1)
-        transaction = parse_data(raw, "params[0]")
-        if self._taker is None:
-            raise server_error("this node takes no transactions: it has neither a pool nor a sequencer to hand them to")
-        try:
-            return to_hex(await self._taker.send_raw_transaction(transaction))
-        except TransactionRefused as refused:
-            raise RpcError(refused.code, refused.message, data=refused.data) from refused
+    async def _send(self, transaction: bytes) -> str:
+        return to_hex(await hand_in(self._taker, transaction))
+
+
+async def hand_in(taker: TransactionTaker | None, transaction: bytes) -> Hash32:
+    """Gives a transaction to who takes them; its hash. Raises RpcError."""
+    if taker is None:
+        raise server_error("this node takes no transactions: it has neither a pool nor a sequencer to hand them to")
+    try:
+        return await taker.send_raw_transaction(transaction)
+    except TransactionRefused as refused:
+        raise RpcError(refused.code, refused.message, data=refused.data) from refused

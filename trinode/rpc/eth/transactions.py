@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trinode.jsonrpc.fields import parse_data, parse_quantity
-from trinode.jsonrpc.requests import take_params
+from trinode.jsonrpc.declared import Declared, Param, declare
+from trinode.jsonrpc.kinds import DATA_RESULT, HASH, QUANTITY, or_null
 from trinode.jsonrpc.transaction_object import pending_transaction_object, transaction_object
 from trinode.protocol.block import KnownHeader
 from trinode.protocol.deposit import DEPOSIT_TRANSACTION_TYPE
 from trinode.protocol.types import Hash32
 from trinode.rollup.json_fields import to_hex
-from trinode.rpc.dispatch import Handler
-from trinode.rpc.eth.block_names import BlockName, ByHash, parse_block_number
+from trinode.rpc.eth.block_names import BlockName, ByHash
 from trinode.rpc.eth.chain import Chain
+from trinode.rpc.eth.kinds import BLOCK_HASH, BLOCK_NUMBER
+from trinode.rpc.eth.schemas import TRANSACTION
 from trinode.rpc.eth.workers import Workers
 
 
@@ -25,40 +26,26 @@ class TransactionMethods:
         self._chain = chain
         self._workers = workers
         self._pooled = pooled
-        self.methods: dict[str, Handler] = {
-            "eth_getRawTransactionByBlockHashAndIndex": self._raw_by_block_hash,
-            "eth_getRawTransactionByBlockNumberAndIndex": self._raw_by_block_number,
-            "eth_getRawTransactionByHash": self._raw_by_hash,
-            "eth_getTransactionByBlockHashAndIndex": self._by_block_hash,
-            "eth_getTransactionByBlockNumberAndIndex": self._by_block_number,
-            "eth_getTransactionByHash": self._by_hash,
+        number, block_hash = Param("block", BLOCK_NUMBER), Param("blockHash", BLOCK_HASH)
+        index, transaction_hash = Param("index", QUANTITY), Param("transactionHash", HASH)
+        there, raw_there = "The transaction at a place in a block", "The transaction at a place in a block, encoded; empty if there is none"
+        found, encoded = or_null(TRANSACTION), DATA_RESULT
+        self.methods: dict[str, Declared] = {
+            "eth_getRawTransactionByBlockHashAndIndex": declare(self._raw_at, raw_there, block_hash, index, result=encoded),
+            "eth_getRawTransactionByBlockNumberAndIndex": declare(self._raw_at, raw_there, number, index, result=encoded),
+            "eth_getRawTransactionByHash": declare(
+                self._raw_by_hash, "A transaction of a block or of the pool, encoded; empty if there is none", transaction_hash, result=encoded
+            ),
+            "eth_getTransactionByBlockHashAndIndex": declare(self._at, there, block_hash, index, result=found),
+            "eth_getTransactionByBlockNumberAndIndex": declare(self._at, there, number, index, result=found),
+            "eth_getTransactionByHash": declare(self._by_hash, "A transaction of a block or of the pool", transaction_hash, result=found),
         }
 
-    async def _by_hash(self, params: list[Any]) -> dict[str, Any] | None:
-        (transaction_hash,) = take_params(params, 1)
-        wanted = parse_data(transaction_hash, "params[0]", 32)
-        return await self._workers.read(lambda: self._find(wanted))
+    async def _by_hash(self, transaction_hash: Hash32) -> dict[str, Any] | None:
+        return await self._workers.read(lambda: self._find(transaction_hash))
 
-    async def _raw_by_hash(self, params: list[Any]) -> str:
-        (transaction_hash,) = take_params(params, 1)
-        wanted = parse_data(transaction_hash, "params[0]", 32)
-        return to_hex(await self._workers.read(lambda: self._find_raw(wanted)))
-
-    async def _by_block_number(self, params: list[Any]) -> dict[str, Any] | None:
-        number, index = take_params(params, 2)
-        return await self._at(parse_block_number(number, "params[0]"), parse_quantity(index, "params[1]"))
-
-    async def _by_block_hash(self, params: list[Any]) -> dict[str, Any] | None:
-        block_hash, index = take_params(params, 2)
-        return await self._at(ByHash(parse_data(block_hash, "params[0]", 32)), parse_quantity(index, "params[1]"))
-
-    async def _raw_by_block_number(self, params: list[Any]) -> str:
-        number, index = take_params(params, 2)
-        return await self._raw_at(parse_block_number(number, "params[0]"), parse_quantity(index, "params[1]"))
-
-    async def _raw_by_block_hash(self, params: list[Any]) -> str:
-        block_hash, index = take_params(params, 2)
-        return await self._raw_at(ByHash(parse_data(block_hash, "params[0]", 32)), parse_quantity(index, "params[1]"))
+    async def _raw_by_hash(self, transaction_hash: Hash32) -> str:
+        return to_hex(await self._workers.read(lambda: self._find_raw(transaction_hash)))
 
     async def _at(self, name: BlockName, index: int) -> dict[str, Any] | None:
         def find() -> dict[str, Any] | None:

@@ -75,7 +75,7 @@ async def test_what_was_taken_back_is_known_by_its_hash_alone(chain: EthChain) -
     error = await eth.error("getBalance", data(WRITER), {"blockHash": data(old.hash), "requireCanonical": True})
     assert error == {"code": -32000, "message": "hash is not currently canonical"}
     assert "missing trie node" in (await eth.error("getBalance", data(WRITER), data(old.hash)))["message"]
-    assert (await eth.error("getBalance", data(WRITER), NEVER))["message"] == "header for hash not found"
+    assert (await eth.error("getBalance", data(WRITER), NEVER))["message"] == "header not found"
 
 
 async def test_states_that_are_not_kept_are_named(tmp_path: Path) -> None:
