@@ -25,7 +25,8 @@ from trinode.engine.stateless.verified_chain import VerifiedChain
 from trinode.engine.stateless.verified_state import VerifiedSettings
 from trinode.execution.block import BlockExecutor
 from trinode.jsonrpc.calls import JsonRpc
-from trinode.jsonrpc.endpoint import Endpoint, Retries
+from trinode.jsonrpc.endpoint import Endpoint, EndpointError, Retries
+from trinode.l1.anchor_root import anchor_root
 from trinode.node.config import NodeConfig
 from trinode.node.outputs import WithdrawalRoot, withdrawal_root_of_header, withdrawal_roots_by_proof, withdrawal_roots_of
 from trinode.node.start import StartError
@@ -39,6 +40,7 @@ HEADERS_FOLDER = "headers"
 """In the datadir: what the stateless engine keeps."""
 _WITNESSES_AT_ONCE = 4
 _WITNESS_TIMEOUT = 30.0
+_L1_TIMEOUT, _L1_ATTEMPTS = 10.0, 3
 _PROOFS_AT_ONCE = 16
 _PROOF_BATCH = 100
 _PROOF_BYTES = 32 << 20
@@ -99,7 +101,6 @@ async def stateless_engine(config: NodeConfig, rollup: RollupConfig, executor: B
     once = Retries(1)
     endpoints = [Endpoint("L2", url, concurrency=_WITNESSES_AT_ONCE, timeout=_WITNESS_TIMEOUT, retries=once) for url in settings.witness]
     for_users = [_endpoint_for_users(url) for url in settings.witness]
-    anchor: Anchor = TrustedHash(rollup.genesis.l2.hash) if settings.trusted_output is None else TrustedOutput(*settings.trusted_output)
     try:
         chain = HeaderChain(folder, ChainIdentity(rollup.l2_chain_id, rollup.genesis.l2.hash), KeptBlocks())
     except (StatelessError, StoreError) as error:
@@ -108,7 +109,7 @@ async def stateless_engine(config: NodeConfig, rollup: RollupConfig, executor: B
     verified = VerifiedChain(rollup, chain, [RemoteL2(JsonRpc(endpoint, batch=_PROOF_BATCH)) for endpoint in for_users], notice=_say)
     try:
         try:
-            await engine.begin(anchor)
+            await engine.begin(await _anchor(config, rollup, is_needed=chain.is_empty))
         except StatelessError as error:
             raise StartError(str(error)) from error
         async with trio.open_nursery() as nursery:
@@ -121,6 +122,25 @@ async def stateless_engine(config: NodeConfig, rollup: RollupConfig, executor: B
             chain.close()
             for endpoint in (*endpoints, *for_users):
                 await endpoint.close()
+
+
+async def _anchor(config: NodeConfig, rollup: RollupConfig, *, is_needed: bool) -> Anchor:
+    """What a new chain of headers begins with. Raises StartError."""
+    trusted = config.engine.trusted_output
+    if trusted is None or not is_needed:
+        return TrustedHash(rollup.genesis.l2.hash)
+    if not isinstance(trusted, str):
+        return TrustedOutput(*trusted)
+    endpoint = Endpoint("L1", config.l1.endpoints[0], concurrency=1, timeout=_L1_TIMEOUT, retries=Retries(_L1_ATTEMPTS))
+    try:
+        found = await anchor_root(JsonRpc(endpoint), rollup.deposit_contract_address)
+    except EndpointError as error:
+        raise StartError(f"{error}. Give an output root with --l2.trusted-output NUMBER:ROOT, or another endpoint with --l1") from error
+    finally:
+        with trio.CancelScope(shield=True):
+            await endpoint.close()
+    _log.info("begins with the output root that L1 holds for proved", number=found.number, root="0x" + found.output_root.hex())
+    return TrustedOutput(*found)
 
 
 def _endpoint_for_users(url: str) -> Endpoint:

@@ -83,7 +83,7 @@ class L1Settings:
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """`kind` is embedded, external (then `endpoint` and `jwt_secret` are there) or stateless (then `witness` is). `trusted_output`: the number
-    of an L2 block and its output root.
+    of an L2 block and its output root, or FROM_L1.
     """
 
     kind: str
@@ -91,7 +91,7 @@ class EngineSettings:
     jwt_secret: Path | None
     timeout: float
     witness: tuple[str, ...] = field(repr=False)
-    trusted_output: tuple[int, bytes] | None
+    trusted_output: tuple[int, bytes] | str | None
 
 
 @dataclass(frozen=True, slots=True)

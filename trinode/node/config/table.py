@@ -190,7 +190,7 @@ _ENGINE = (
         "l2.trusted-output",
         "engine.trusted_output",
         OUTPUT,
-        "output root of the L2 block that the stateless engine begins with, as NUMBER:ROOT",
+        "output root of the L2 block that the stateless engine begins with: NUMBER:ROOT, or l1 for the one that L1's bridge holds for proved",
         unset="it begins at the rollup's genesis",
     ),
 )

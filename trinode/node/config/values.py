@@ -195,10 +195,16 @@ def _parse_key(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
-def _parse_output(text: str) -> tuple[int, bytes]:
+FROM_L1 = "l1"
+"""The output root that L1 vouches for."""
+
+
+def _parse_output(text: str) -> tuple[int, bytes] | str:
+    if text.lower() == FROM_L1:
+        return FROM_L1
     match = re.fullmatch(r"(\d{1,19}):(?:0x)?([0-9A-Fa-f]{64})", text)
     if match is None:
-        raise BadValue(f"{text[:100]!r} is not NUMBER:ROOT, an L2 block's number and its output root of 64 hex digits")
+        raise BadValue(f"{text[:100]!r} is neither {FROM_L1} nor NUMBER:ROOT, an L2 block's number and its output root of 64 hex digits")
     return int(match[1]), bytes.fromhex(match[2])
 
 
@@ -239,5 +245,5 @@ HOST = Kind("HOST", _parse_host)
 ALLOWED = Kind("NAME", _parse_word)
 HEADER = Kind("HEADER", _parse_header, lambda value: f"{value[0]}: {HIDDEN}")
 KEY = Kind("KEY", _parse_key, lambda _: HIDDEN)
-OUTPUT = Kind("OUTPUT", _parse_output, lambda value: f"{value[0]}:0x{value[1].hex()}")
+OUTPUT = Kind("OUTPUT", _parse_output, lambda value: value if value == FROM_L1 else f"{value[0]}:0x{value[1].hex()}")
 NETWORK = Kind("NETWORK", _parse_network)

@@ -182,3 +182,4 @@ def test_a_message_with_all_its_fields() -> None:
     assert message.authorizations is not None and message.authorizations[0].y_parity == 1
     with pytest.raises(InvalidParams, match="blob"):
         parse_message({"blobVersionedHashes": []}, "params[0]", 901)
+    assert parse_message({"maxFeePerBlobGas": "0x1"}, "params[0]", 901) == parse_message({}, "params[0]", 901)
