@@ -9,6 +9,7 @@
     l1_ledger             balances and nonces, and what a transaction does to them
     l1_store              blocks, accounts, blobs and waiting transactions in a database
     l1                    the chain: mining, labels, the clock
-    l1_objects, l1_rpc    JSON-RPC of it; l1_app: as an ASGI app, with the beacon API
+    l1_objects, l1_logs,
+    l1_rpc                JSON-RPC of it; l1_app: as an ASGI app, with the beacon API
     devnet                all of it opened from a folder
 """

@@ -5,7 +5,7 @@ State is there after the newest block only: methods that read it take `latest` a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import trio
@@ -14,6 +14,7 @@ from trinode.devnet.accounts import L1_CHAIN_ID
 from trinode.devnet.l1 import DevnetL1
 from trinode.devnet.l1_contracts import NativeCall, Reverted
 from trinode.devnet.l1_ledger import NATIVE_CODE
+from trinode.devnet.l1_logs import MAX_LOGS, wanted_logs
 from trinode.devnet.l1_objects import fee_history_object, receipt_object, receipt_objects
 from trinode.devnet.l1_store import BLOCKS_KEPT, StoredBlock
 from trinode.devnet.l1_transactions import TransactionNotTaken
@@ -56,6 +57,7 @@ class L1Methods:
             "eth_getBlockByNumber": self._block_by_number,
             "eth_getBlockByHash": self._block_by_hash,
             "eth_getBlockReceipts": self._block_receipts,
+            "eth_getLogs": self._logs,
             "eth_getTransactionByHash": self._transaction,
             "eth_getTransactionReceipt": self._receipt,
             "eth_getTransactionCount": self._transaction_count,
@@ -86,6 +88,12 @@ class L1Methods:
         """The block of a number, a label or a hash. Raises InvalidParams."""
         if isinstance(name, dict):
             name = name.get("blockHash") or name.get("blockNumber")
+        if isinstance(name, str) and len(name) == 66:
+            return self._l1.block_by_hash(parse_data(name, path, 32))
+        return self._l1.block(self._block_number(name, path))
+
+    def _block_number(self, name: object, path: str) -> int:
+        """The number of a label, or a number itself. Raises InvalidParams."""
         numbers = {
             "latest": self._l1.head.header.number,
             "pending": self._l1.head.header.number,
@@ -93,11 +101,7 @@ class L1Methods:
             "finalized": self._l1.finalized_number,
             "earliest": 0,
         }
-        if isinstance(name, str) and name in numbers:
-            return self._l1.block(numbers[name])
-        if isinstance(name, str) and len(name) == 66:
-            return self._l1.block_by_hash(parse_data(name, path, 32))
-        return self._l1.block(parse_quantity(name, path))
+        return numbers[name] if isinstance(name, str) and name in numbers else parse_quantity(name, path)
 
     def _block_by_number(self, params: list[Any]) -> Any:
         name, whole = take_params(params, 1, 1)
@@ -110,6 +114,40 @@ class L1Methods:
     def _block_receipts(self, params: list[Any]) -> Any:
         block = self._block_named(take_params(params, 1)[0], "params[0]")
         return None if block is None else receipt_objects(self._l1.config, block)
+
+    def _logs(self, params: list[Any]) -> Any:
+        fields = JsonFields(take_params(params, 1)[0], "params[0]")
+        wanted = wanted_logs(fields)
+        found: list[Any] = []
+        for block in self._blocks_of(fields):
+            for index, positions in wanted.places_in(block):
+                logs = receipt_object(self._l1.config, block, index)["logs"]
+                found += [logs[position] for position in positions]
+                if len(found) > MAX_LOGS:
+                    raise RpcError(SERVER_ERROR, f"there are more than {MAX_LOGS} logs: ask for fewer blocks")
+        return found
+
+    def _blocks_of(self, fields: JsonFields) -> Iterator[StoredBlock]:
+        """The block of `blockHash`, or those from `fromBlock` to `toBlock` that are kept. Raises InvalidParams, RpcError."""
+        first, last = fields.optional("fromBlock"), fields.optional("toBlock")
+        block_hash = fields.optional_data("blockHash", 32)
+        if block_hash is not None:
+            if first is not None or last is not None:
+                raise InvalidParams(fields.path_of("blockHash"), "a block's hash, or a range of blocks, not both")
+            block = self._l1.block_by_hash(block_hash)
+            if block is None:
+                raise RpcError(SERVER_ERROR, "unknown block")
+            yield block
+            return
+        head = self._l1.head.header.number
+        begin = self._block_number("latest" if first is None else first, fields.path_of("fromBlock"))
+        end = self._block_number("latest" if last is None else last, fields.path_of("toBlock"))
+        if begin > end:
+            raise InvalidParams(fields.path_of("fromBlock"), "invalid block range")
+        for number in range(max(begin, head - BLOCKS_KEPT + 1), min(end, head) + 1):
+            kept = self._l1.block(number)
+            if kept is not None:
+                yield kept
 
     def _transaction(self, params: list[Any]) -> Any:
         hash = parse_data(take_params(params, 1)[0], "params[0]", 32)
