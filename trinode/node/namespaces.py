@@ -95,7 +95,10 @@ def eth_limits(config: NodeConfig, **threads: int) -> EthLimits:
     return EthLimits(
         gas_cap=calls.gas_cap or _NO_LIMIT,
         call_seconds=calls.timeout,
-        log_range=calls.log_range or _NO_LIMIT,
+        log_range=calls.log_range,
+        log_choices=calls.log_choices,
+        send_sync_seconds=calls.send_sync_timeout,
+        send_sync_most=calls.send_sync_most,
         **threads,
     )
 

@@ -48,7 +48,7 @@ class LogRanges:
         if self._legacy is None:
             raise no_endpoint(execution=False)
         last = min(last, max(self._here.head, bedrock - 1))
-        if last - first >= self._limits.log_range:
+        if 0 < self._limits.log_range <= last - first:
             wish = f"{last - first + 1} blocks are asked for, {self._limits.log_range} at once are searched"
             raise RpcError(LIMIT_EXCEEDED, f"block range too large: {wish}. Use a narrower fromBlock and toBlock")
         older = await self._older(self._legacy, query.filter, first, min(last, bedrock - 1))
