@@ -22,7 +22,8 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 class Connection(trio.abc.HalfCloseableStream):
     """A stream whose first request can be looked at before anybody reads it, and whose client must read what is sent to it.
 
-    `ahead`: what was read of it already. `address`: the client's. `most_unread`: bytes that may come between two calls of `took_message`, where it is used. `closed`: by us.
+    `ahead`: what was read of it already. `address`: the client's. `most_unread`: bytes that may come between two calls of `took_message`,
+    where it is used. `closed`: by us.
     """
 
     def __init__(self, stream: trio.SocketStream, ahead: bytes = b"", address: str = "") -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any, TypeAlias
@@ -164,7 +164,7 @@ class _Call:
         self._methods = methods
         self._explained = explained
         self._crashed = crashed
-        self._turns = nullcontext() if turns is None else turns
+        self._turns = turns
         self._deadline = math.inf if seconds == math.inf else trio.current_time() + seconds
 
     def begin(self, request: object) -> bytes | Coroutine[Any, Any, bytes]:
@@ -184,17 +184,26 @@ class _Call:
             return self._finish(request, identifier, name, result, self._deadline + getattr(method, "waits", 0.0))
         return _success(request, identifier, result)
 
-    async def _finish(
-        self, request: dict[str, Any], identifier: Identifier, name: str, begun: Coroutine[Any, Any, Any], deadline: float
-    ) -> bytes:
+    async def _finish(self, request: dict[str, Any], identifier: Identifier, name: str, begun: Coroutine[Any, Any, Any], deadline: float) -> bytes:
         with closing(begun), trio.CancelScope(deadline=deadline):
             try:
-                async with self._turns:
-                    result = await begun
+                result = await self._in_turn(begun)
             except Exception as error:  # noqa: BLE001 - raised again unless it is one to be told
                 return self._failure(request, identifier, name, error)
             return _success(request, identifier, result)
         return self._failure(request, identifier, name, RpcError(TIMED_OUT, "request timed out"))
+
+    async def _in_turn(self, begun: Coroutine[Any, Any, Any]) -> Any:
+        if self._turns is None:
+            return await begun
+        try:
+            self._turns.acquire_nowait()  # without a round of trio's loop: beside a busy thread each may wait for the interpreter's lock
+        except trio.WouldBlock:
+            await self._turns.acquire()
+        try:
+            return await begun
+        finally:
+            self._turns.release()
 
     def _failure(self, request: dict[str, Any], identifier: Identifier, name: str, error: Exception) -> bytes:
         told = self._as_told(name, error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from contextlib import AbstractAsyncContextManager, ExitStack, closing
 from types import FrameType
@@ -32,9 +31,6 @@ from trinode.node.version import trinode_version
 from trinode.node.wiring import Chain, check_supported, load_chain, open_devnet, open_records, open_store, pool_limits
 from trinode.storage.derivation import DerivationRecords
 
-_SWITCH_SECONDS = 0.001
-"""After which a thread that executes blocks lets the one that serves requests go on; CPython's 5 ms doubled their latency, and gained nothing."""
-
 _log = structlog.get_logger()
 
 
@@ -47,7 +43,6 @@ def run_node(config: NodeConfig) -> None:
     logs.configure(config.log.level, config.log.format, color=config.log.color)
     check_supported(config)
     give_back_what_is_free()
-    sys.setswitchinterval(_SWITCH_SECONDS)
     with _EarlySignals() as signals, ExitStack() as stack:
         try:
             stack.enter_context(datadir.held(config.general.datadir))

@@ -288,3 +288,21 @@ async def test_a_head_that_does_not_come(autojump_clock: MockClock) -> None:
     await theirs.send_all(b"GET / HTTP/1.1\r\n")
     assert await Connection(ours).first_head() is None  # type: ignore[arg-type]
     assert trio.current_time() < 40
+
+
+async def test_each_address_has_a_rate_over_both() -> None:
+    limited = {"code": -32005, "message": "more than 0.001 requests in a second from one address"}
+    async with listening(Served(rate=0.001, rate_burst=4)) as port, connected(port) as websocket, httpx.AsyncClient() as client:
+        assert (await client.post(f"http://127.0.0.1:{port}", json=msgspec.json.decode(call("net_version")))).status_code == 200
+        await websocket.send_message(f"[{call('net_version', id=1)},{call('net_version', id=2)}]")
+        assert [each["result"] for each in await heard(websocket)] == ["901", "901"]
+        await websocket.send_message(call("net_version", id=3))
+        assert (await heard(websocket))["result"] == "901"
+        await websocket.send_message(call("net_version", id="four"))
+        assert await heard(websocket) == {"jsonrpc": "2.0", "id": "four", "error": limited}
+        notification = '{"jsonrpc":"2.0","method":"net_version"}'
+        await websocket.send_message(notification)
+        await websocket.send_message(f"[{notification},{call('net_version', id=5)},7]")
+        first, second = await heard(websocket)
+        assert (first["id"], first["error"], second["error"]["code"]) == (5, limited, -32600)
+        assert (await client.post(f"http://127.0.0.1:{port}", json=msgspec.json.decode(call("net_version")))).status_code == 429

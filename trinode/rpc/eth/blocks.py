@@ -18,6 +18,7 @@ from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.json_cache import JsonCache
 from trinode.rpc.eth.kinds import BLOCK_HASH, BLOCK_NUMBER
 from trinode.rpc.eth.schemas import BLOCK, HEADER
+from trinode.rpc.eth.shared_work import SharedWork
 from trinode.rpc.eth.transactions import with_nonce
 from trinode.rpc.eth.workers import Workers
 
@@ -31,6 +32,7 @@ class BlockMethods:
         self._chain = chain
         self._workers = workers
         self._cache = cache
+        self._encoding: SharedWork[bytes | None] = SharedWork()
         number, block_hash, whole = Param("block", BLOCK_NUMBER), Param("blockHash", BLOCK_HASH), Param("whole", BOOLEAN)
         index = Param("index", QUANTITY)
         block, header, count, nothing = or_null(BLOCK), or_null(HEADER), or_null(QUANTITY_RESULT), NULL_RESULT
@@ -63,7 +65,9 @@ class BlockMethods:
         return self._read_block(name, kind)
 
     async def _read_block(self, name: BlockName, kind: str) -> msgspec.Raw | None:
-        answer = await self._workers.read(lambda: self._encoded_block(name, kind))
+        # A reorg may change which block a number means: what is asked for after it shares nothing with what was before.
+        what = (self._chain.head.hash, name, kind)
+        answer = await self._encoding.run(what, lambda: self._workers.read(lambda: self._encoded_block(name, kind)))
         return None if answer is None else msgspec.Raw(answer)
 
     def _encoded_block(self, name: BlockName, kind: str) -> bytes | None:

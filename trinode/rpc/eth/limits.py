@@ -12,12 +12,14 @@ from trinode.rpc.eth.send_sync import DEFAULT_SECONDS, MOST_SECONDS
 class EthLimits:
     """Bounds of requests; op-geth's options in brackets.
 
-    `gas_cap`: gas of calls and estimates (`rpc.gascap`). `call_seconds`: time of a call (`rpc.evmtimeout`). `log_range`: blocks of one
-    eth_getLogs (`rpc.rangelimit`; 0: any number), `log_choices`: its addresses, and its topics at one place (`rpc.logquerylimit`), `logs` and
-    `log_bytes`: what it may find. `send_sync_seconds`, `send_sync_most`: how long eth_sendRawTransactionSync waits where its caller does not
-    say, and at most (`rpc.txsync.defaulttimeout`, `rpc.txsync.maxtimeout`). `fee_blocks`: blocks of one eth_feeHistory, `fee_percentiles`: its percentiles.
-    `proof_slots`: slots of one eth_getProof. `min_suggested_tip` and `max_suggested_tip`: wei (`gpo.minsuggestedpriorityfee`,
-    `gpo.maxprice`). `read_threads`, `call_threads`: how many requests of either kind are worked on at once. `cache_bytes`: encoded blocks.
+    `gas_cap`: gas of calls and estimates (`rpc.gascap`). `call_seconds`: time of a call (`rpc.evmtimeout`).
+    `log_range`: blocks of one eth_getLogs (`rpc.rangelimit`; 0: any number), `log_choices`: its addresses, and its topics at one place
+    (`rpc.logquerylimit`), `logs` and `log_bytes`: what it may find.
+    `send_sync_seconds`, `send_sync_most`: how long eth_sendRawTransactionSync waits where its caller does not say, and at most
+    (`rpc.txsync.defaulttimeout`, `rpc.txsync.maxtimeout`).
+    `fee_blocks`: blocks of one eth_feeHistory, `fee_percentiles`: its percentiles. `proof_slots`: slots of one eth_getProof.
+    `min_suggested_tip` and `max_suggested_tip`: wei (`gpo.minsuggestedpriorityfee`, `gpo.maxprice`).
+    `read_threads`, `call_threads`: how many requests of either kind are worked on at once. `cache_bytes`: encoded blocks.
     """
 
     gas_cap: int = 50_000_000

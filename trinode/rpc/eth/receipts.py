@@ -17,6 +17,7 @@ from trinode.rpc.eth.json_cache import JsonCache
 from trinode.rpc.eth.kinds import BLOCK_NAME
 from trinode.rpc.eth.receipt_object import BlockReceipts
 from trinode.rpc.eth.schemas import RECEIPT
+from trinode.rpc.eth.shared_work import SharedWork
 from trinode.rpc.eth.workers import Workers
 
 _RECEIPTS = "receipts"
@@ -29,6 +30,7 @@ class ReceiptMethods:
         self._chain = chain
         self._workers = workers
         self._cache = cache
+        self._encoding: SharedWork[bytes | None] = SharedWork()
         self.methods: dict[str, Declared] = {
             "eth_getBlockReceipts": declare(
                 self._of_block, "The receipts of a block's transactions", Param("block", BLOCK_NAME), result=or_null(list_of(RECEIPT))
@@ -49,7 +51,8 @@ class ReceiptMethods:
         return self._read(name)
 
     async def _read(self, name: BlockName) -> msgspec.Raw | None:
-        answer = await self._workers.read(lambda: self._encoded(name))
+        what = (self._chain.head.hash, name)  # a reorg may change which block a number means
+        answer = await self._encoding.run(what, lambda: self._workers.read(lambda: self._encoded(name)))
         return None if answer is None else msgspec.Raw(answer)
 
     async def of_transaction(self, transaction_hash: Hash32) -> msgspec.Raw | None:

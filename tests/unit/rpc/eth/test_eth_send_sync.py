@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.unit.execution.small_chain import transfer
-from trinode.jsonrpc.requests import RpcError
+from trinode.jsonrpc.declared import Declared
+from trinode.jsonrpc.requests import Limits, RpcError
 from trinode.protocol.transaction import transaction_hash
 from trinode.protocol.types import Hash32
+from trinode.rpc.dispatch import Dispatcher
 from trinode.rpc.eth.send_sync import MOST_WAITING, SendSyncMethods
 from trinode.rpc.node import TransactionRefused
 
@@ -123,3 +127,32 @@ async def test_those_that_wait_are_bounded_and_give_their_turns_back(autojump_cl
             await call(methods)
         node.move()
     await call(methods)
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [(0, 1.5), (1000, 1), (5000, 3)])
+async def test_how_long_is_configured(autojump_clock: MockClock, timeout: int, seconds: float) -> None:
+    began = trio.current_time()
+    with pytest.raises(RpcError):
+        await call(SendSyncMethods(Node(1), Node(1).find, Node(1), default_seconds=1.5, most_seconds=3), timeout)
+    assert trio.current_time() - began == pytest.approx(seconds)
+
+
+class _Eth:
+    name = "eth"
+
+    def __init__(self, methods: Mapping[str, Declared]) -> None:
+        self.methods = methods
+
+
+async def test_it_may_wait_longer_than_requests_may_take(autojump_clock: MockClock) -> None:
+    """Alone, and in a batch, which as a whole may take no longer than one."""
+    dispatcher = Dispatcher([_Eth(Node(1).methods().methods)], ["eth"], Limits(seconds=30))
+    request = {"jsonrpc": "2.0", "id": 1, "method": METHOD, "params": ["0x" + RAW.hex(), 60_000]}
+    began = trio.current_time()
+    answer = msgspec.json.decode(await dispatcher.answer(msgspec.json.encode(request)))
+    assert answer["error"]["code"] == 4
+    assert trio.current_time() - began == pytest.approx(60)
+    began = trio.current_time()
+    answers = msgspec.json.decode(await dispatcher.answer(msgspec.json.encode([request] * 3)))
+    assert [each["error"]["code"] for each in answers] == [4, -32002, -32002]
+    assert trio.current_time() - began == pytest.approx(90)

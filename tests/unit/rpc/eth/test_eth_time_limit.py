@@ -93,3 +93,23 @@ async def test_the_time_in_which_it_waits_for_its_turn_does_not_count() -> None:
             await run_within(0.08, endless, trio.CapacityLimiter(1))
         turns.release_on_behalf_of("somebody")
     assert results == [1]
+
+
+async def test_work_may_ask_trio_and_ends_with_its_limit() -> None:
+    """As states do that are fetched from a remote."""
+    turns = trio.CapacityLimiter(1)
+
+    async def answer(value: int) -> int:
+        await trio.lowlevel.checkpoint()
+        return value
+
+    assert await run_within(60, lambda: trio.from_thread.run(answer, 7), turns) == 7
+
+    def ask_for_ever() -> None:
+        while True:
+            trio.from_thread.run(answer, 7)
+
+    with pytest.raises(TimeLimitExceeded):
+        await run_within(0.05, ask_for_ever, turns)
+    assert turns.borrowed_tokens == 0
+    assert await run_within(60, lambda: trio.from_thread.run(answer, 8), turns) == 8
