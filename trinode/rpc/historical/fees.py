@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from trinode.jsonrpc.replies import JsonObject, RpcJsonError
 from trinode.rpc.eth.block_names import EARLIEST
+from trinode.rpc.eth.fees import check_percentiles
 from trinode.rpc.eth.limits import EthLimits
 from trinode.rpc.historical.here import Here
 from trinode.rpc.historical.legacy import Legacy
@@ -60,6 +61,7 @@ class FeeRanges:
             return await self._crossing(local, count, newest, percentiles)
         if self._legacy is None:
             raise no_endpoint(execution=False)
+        check_percentiles(percentiles)
         blocks = await self._blocks(self._legacy, number, min(count, self._most), percentiles)
         following = _ZERO
         if number == bedrock - 1:
