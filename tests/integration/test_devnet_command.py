@@ -83,6 +83,14 @@ def safe_and_final(node: Devnet, number: int, label: str) -> bool:
     return bool(status[label] is not None and status[label]["number"] >= number)
 
 
+def number_of(node: Devnet, label: str) -> int:
+    """0: there is none yet."""
+    answer = httpx.post(
+        node.urls["JSON-RPC"], json={"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": [label, False]}, timeout=TIMEOUT
+    ).json()
+    return int(answer["result"]["number"], 16) if "result" in answer else 0
+
+
 def test_a_transaction_becomes_final_and_stays_after_kill_9(tmp_path: Path) -> None:
     with devnet(tmp_path / "data") as node:
         receipt = node.send(transfer(901, 0, SOMEBODY, ETHER))
@@ -125,3 +133,15 @@ def test_another_block_time_than_it_was_made_with_is_refused(tmp_path: Path) -> 
     words = [f"--datadir={tmp_path / 'data'}", "--block-time=1s"]
     done = subprocess.run([sys.executable, "-m", "trinode.cli", *words], capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 2 and "has a block every 2 s, not 1 s" in done.stderr
+
+
+def test_blocks_that_are_taken_back_by_hand_come_again_from_l1(tmp_path: Path) -> None:
+    """debug_setHead goes below the safe head: what L1 has of it is derived again, as it was."""
+    with devnet(tmp_path, "--block-time=1s", "--http.api=eth,debug") as node:
+        node.send(transfer(901, 0, SOMEBODY, ETHER))
+        until(lambda: number_of(node, "safe") > number_of(node, "finalized") > 0)
+        safe, final = node.ask("eth_getBlockByNumber", "safe", False), number_of(node, "finalized")
+        node.ask("debug_setHead", hex(final))
+        again = until(lambda: number_of(node, "safe") >= int(safe["number"], 16) and node.ask("eth_getBlockByNumber", safe["number"], False))
+        assert again["hash"] == safe["hash"]
+        assert until(lambda: number_of(node, "latest") > int(safe["number"], 16))
