@@ -21,6 +21,7 @@ from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
 from trinode.execution.genesis import Genesis, GenesisBlock, build_genesis
 from trinode.execution.memory import MemoryState
+from trinode.execution.recovery import recover_signer
 from trinode.execution.rules import ExecutionRules
 from trinode.execution.state import StateChanges
 from trinode.execution.trie.state_tries import account_key, storage_key
@@ -122,6 +123,7 @@ def run_fast(workload: Workload, genesis: GenesisBlock) -> Outcome:
     """Executes a workload with a new engine, nothing cached. Asserts that all transactions succeed."""
     account_key.cache_clear()
     storage_key.cache_clear()
+    recover_signer.cache_clear()
     state, executor = MemoryState(genesis), workload_executor()
     gas = 0
     gc.collect()

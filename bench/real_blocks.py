@@ -20,6 +20,7 @@ from harness.execution.states import ChainStates, ForwardStates, new_store
 from trinode.execution.block import BlockExecutor
 from trinode.execution.engine import Engine
 from trinode.execution.evm.engine import FastEngine
+from trinode.execution.recovery import recover_signer
 from trinode.execution.trie.state_tries import account_key, storage_key
 from trinode.execution.trie.witness import Witness
 
@@ -77,6 +78,7 @@ def _execute(case: WitnessCase, engine: Engine) -> tuple[int, float]:
     """Gas and CPU seconds. Asserts that the block comes out as expected."""
     account_key.cache_clear()
     storage_key.cache_clear()
+    recover_signer.cache_clear()
     gc.collect()
     started = time.process_time()
     report = execute_case(case, engine)

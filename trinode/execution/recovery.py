@@ -2,11 +2,15 @@
 
 Straight on the secp256k1 library: `protocol.transaction.recover_sender` gives the same answers by way of eth-keys' objects
 in twice the time. The library lets go of the interpreter while it works, so that several threads can recover at once.
+
+A transaction's sender is asked for when it comes to the pool, when it is executed, and each time that it is shown: those of the last
+transactions are kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from coincurve import PublicKey
@@ -22,10 +26,13 @@ SenderRecovery: TypeAlias = Callable[[Sequence[Transaction]], Iterable[Address |
 
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 _AUTHORIZATION_MAGIC = b"\x05"
+_KEPT = 16_384
+"""Signers: about 8 MB."""
 
 
-def _recover(signed: Hash32, y_parity: int, r: int, s: int) -> Address:
-    """Raises SignatureError."""
+@lru_cache(_KEPT)
+def recover_signer(signed: Hash32, y_parity: int, r: int, s: int) -> Address:
+    """Who signed that hash. Raises SignatureError."""
     if y_parity not in (0, 1):
         raise SignatureError(f"{y_parity} is no parity of y")
     if s > _HALF_ORDER:
@@ -43,7 +50,7 @@ def recover_sender(transaction: Transaction) -> Address | SignatureError:
     if isinstance(transaction, DepositTransaction):
         return transaction.sender
     try:
-        return _recover(signing_hash(transaction), transaction.y_parity, transaction.r, transaction.s)
+        return recover_signer(signing_hash(transaction), transaction.y_parity, transaction.r, transaction.s)
     except SignatureError as error:
         return error
 
@@ -57,4 +64,4 @@ def recover_authority(authorization: Authorization) -> Address:
     """The account that signed the authorization (EIP-7702). Raises SignatureError."""
     chain_id, address, nonce, y_parity, r, s = authorization
     message = encode_list((encode_int(chain_id), encode_bytes(address), encode_int(nonce)))
-    return _recover(keccak256(_AUTHORIZATION_MAGIC + message), y_parity, r, s)
+    return recover_signer(keccak256(_AUTHORIZATION_MAGIC + message), y_parity, r, s)
