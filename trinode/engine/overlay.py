@@ -53,8 +53,8 @@ class OverlayState:
         return self._base.code(code_hash) if code is None else code
 
     def block_hash(self, number: int) -> Hash32:
-        """The hash of an ancestor, at most 255 before the block of this state. Raises MissingState."""
-        if not self._number - BLOCK_HASHES < number <= self._number:
+        """The hash of an ancestor, at most 256 before the block of this state. Raises MissingState."""
+        if not self._number - BLOCK_HASHES <= number <= self._number:
             raise MissingState(f"the hash of block {number} is not known in the state of block {self._number}")
         found = self._hashes.get(number)
         return self._base.block_hash(number) if found is None else found

@@ -5,7 +5,7 @@ An OP Stack fork brings a fork of Ethereum's EVM with it (`evm`), and rules of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple, Protocol
@@ -64,6 +64,8 @@ class ExecutionRules:
     fork: Fork = Fork.BEDROCK
     evm: EvmFork = EvmFork.PARIS
     precompiles: Mapping[Address, Precompile] = field(default_factory=dict, repr=False)
+    warm_precompiles: Collection[Address] | None = None
+    """Addresses that are warm from the start (EIP-2929); None: those of `precompiles`. A call that moves some leaves these as they are."""
 
     deposit_gas_is_metered: bool = False
     """Regolith: a deposit's gas used is what it used (before: all of its limit, and nothing for a system transaction), and

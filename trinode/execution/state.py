@@ -47,7 +47,10 @@ class StateReader(Protocol):
         """The code with that hash."""
 
     def block_hash(self, number: int) -> Hash32:
-        """The hash of the ancestor with that number: the block of this state, or one of the 255 before it."""
+        """The hash of the ancestor with that number: the block of this state, or one of the 256 before it.
+
+        The block after this one needs 255 of them; a call that is executed as if it were in the block of this state sees one more.
+        """
 
 
 @dataclass(slots=True)

@@ -63,8 +63,8 @@ class HeadState:
         return code
 
     def block_hash(self, number: int) -> Hash32:
-        """The hash of the canonical block `number`, at most 255 before the block of this state. Raises MissingState."""
-        found = self.view.get(CANONICAL + number_bytes(number)) if self._number - BLOCK_HASHES < number <= self._number else None
+        """The hash of the canonical block `number`, at most 256 before the block of this state. Raises MissingState."""
+        found = self.view.get(CANONICAL + number_bytes(number)) if self._number - BLOCK_HASHES <= number <= self._number else None
         if found is None:
             raise MissingState(f"the hash of block {number} is not known in the state of block {self._number}")
         return found

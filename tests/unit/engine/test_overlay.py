@@ -40,8 +40,8 @@ def test_ancestors_are_found_in_both(tmp_path: Path) -> None:
     state = OverlayState(parent.state, [first, second], second.tries)
     assert state.block_hash(259) == second.hash
     assert state.block_hash(258) == first.hash
-    assert [state.block_hash(number) for number in (257, 4)] == [chain.hashes[257], chain.hashes[4]]
-    for number in (3, 260):
+    assert [state.block_hash(number) for number in (257, 3)] == [chain.hashes[257], chain.hashes[3]]
+    for number in (2, 260):
         with pytest.raises(MissingState, match=f"the hash of block {number} "):
             state.block_hash(number)
     chain.store.close()

@@ -50,8 +50,9 @@ def admit(raw: bytes, chain_id: int, limits: PoolLimits, head: PoolHead) -> Pool
 def decode(raw: bytes) -> SignedTransaction:
     """A transaction of a type that can be in the pool. Raises PoolError."""
     if raw and raw[0] < _LEGACY_FROM and raw[0] not in _TYPES:  # blobs come with more than decode_transaction knows
-        known = raw[0] in (3, DEPOSIT_TRANSACTION_TYPE)
-        raise PoolError("transaction type not supported" + (f": tx type {raw[0]} not supported by this pool" if known else ""))
+        if raw[0] == DEPOSIT_TRANSACTION_TYPE:
+            raise PoolError(f"transaction type not supported: received type {raw[0]}")
+        raise PoolError("transaction type not supported" + (": tx type 3 not supported by this pool" if raw[0] == 3 else ""))
     try:
         transaction = decode_transaction(raw)
     except TransactionDecodingError as error:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from trinode.execution.calls.context import CallContext
-from trinode.execution.calls.message import Message, call
+from trinode.execution.calls.message import Message, call, failure_words
 from trinode.execution.errors import ExecutionError
 from trinode.execution.evm.calls import create_address
 from trinode.execution.evm.program import Programs
 from trinode.execution.recovery import recover_authority
 from trinode.execution.tracing.access_list import AccessListTracer
 from trinode.execution.tracing.machine import new_programs
+from trinode.execution.tracing.reasons import REVERTED
 from trinode.execution.tracing.tracer import TraceLimits
 from trinode.protocol.transaction import AccessListEntry, SignatureError
 from trinode.protocol.types import Address
@@ -48,7 +49,10 @@ def create_access_list(
         tracer = AccessListTracer(access_list, excluded, limits)
         result = call(context, replace(message, access_list=access_list), tracer=tracer, programs=programs)
         if tracer.access_list == access_list:
-            return CreatedAccessList(access_list, result.gas_used, result.failure)
+            failure = result.failure
+            if failure is not None and failure != REVERTED:
+                failure = failure_words(context, replace(message, access_list=access_list), failure, programs=programs)
+            return CreatedAccessList(access_list, result.gas_used, failure)
         access_list = tracer.access_list
     raise UnstableAccessList(f"the message has touched something else {_MAX_ROUNDS} times")
 
@@ -57,7 +61,8 @@ def _warm_anyway(context: CallContext, message: Message) -> set[Address]:
     """Sender, receiver, precompiles, and accounts whose authorizations are applied."""
     account = context.state.account(message.sender)
     to = create_address(message.sender, 0 if account is None else account.nonce) if message.to is None else message.to
-    warm = {message.sender, to, *context.environment.rules.precompiles}
+    rules = context.environment.rules
+    warm = {message.sender, to, *(rules.precompiles if rules.warm_precompiles is None else rules.warm_precompiles)}
     for authorization in message.authorizations or ():
         try:
             warm.add(recover_authority(authorization))

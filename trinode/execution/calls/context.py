@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from trinode.execution.environment import BlockEnvironment
 from trinode.execution.errors import ExecutionError
 from trinode.execution.forks import execution_rules_of
-from trinode.execution.rules import Precompile
+from trinode.execution.rules import ExecutionRules, Precompile
 from trinode.execution.state import EMPTY_ACCOUNT, EMPTY_CODE_HASH, Account, StateReader
 from trinode.protocol.header import Header
 from trinode.protocol.keccak import keccak256
@@ -63,13 +63,14 @@ class BlockOverrides:
 @dataclass(frozen=True, slots=True)
 class CallContext:
     """`environment` and `state` with all overrides. `head_number` is the true number of the block, `head_parent_hash` the hash of its parent:
-    BLOCKHASH knows the true chain only.
+    BLOCKHASH knows the true chain only. `logs_before`: logs of the block before the call's own, for traces that count them.
     """
 
     environment: BlockEnvironment
     state: StateReader
     head_number: int
     head_parent_hash: Hash32
+    logs_before: int = 0
 
 
 class OverriddenState:
@@ -153,8 +154,7 @@ def call_context(
     if block_overrides is not None:
         environment = _overridden_block(environment, block_overrides, config)
     if state_overrides:
-        precompiles = moved_precompiles(environment.rules.precompiles, state_overrides)
-        environment = replace(environment, rules=replace(environment.rules, precompiles=precompiles))
+        environment = replace(environment, rules=with_moved_precompiles(environment.rules, state_overrides))
         state = OverriddenState(state, state_overrides)
     return CallContext(environment, state, header.number, header.parent_hash)
 
@@ -167,8 +167,12 @@ def _overridden_block(environment: BlockEnvironment, overrides: BlockOverrides, 
     return replace(environment, **given)
 
 
-def moved_precompiles(precompiles: Mapping[Address, Precompile], overrides: StateOverrides) -> dict[Address, Precompile]:
-    """The precompiles of a state with these overrides. Raises InvalidOverride."""
+def with_moved_precompiles(rules: ExecutionRules, overrides: StateOverrides) -> ExecutionRules:
+    """The rules with the precompiles of a state with these overrides; those of the fork stay the warm ones, as in geth. Raises InvalidOverride."""
+    return replace(rules, precompiles=_moved_precompiles(rules.precompiles, overrides), warm_precompiles=rules.precompiles)
+
+
+def _moved_precompiles(precompiles: Mapping[Address, Precompile], overrides: StateOverrides) -> dict[Address, Precompile]:
     moved = {address: precompile for address, precompile in precompiles.items() if address not in overrides}
     targets: set[Address] = set()
     for address, override in overrides.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trinode.execution.calls.context import CallContext
-from trinode.execution.calls.message import InsufficientFunds, Message, execute
+from trinode.execution.calls.message import Message, execute, failure_words
 from trinode.execution.engine import TransactionResult
 from trinode.execution.errors import ExecutionError, InvalidTransaction
 from trinode.execution.evm.program import Programs
@@ -17,11 +17,14 @@ from trinode.execution.evm.storage import CALL_STIPEND
 from trinode.execution.intrinsic import TRANSACTION
 from trinode.execution.state import EMPTY_CODE_HASH
 from trinode.execution.tracing.machine import new_programs
+from trinode.execution.tracing.reasons import REVERTED
 
 ERROR_RATIO = 0.015
 """How much too high an estimate may be: geth's."""
 
-_TOO_LITTLE_GAS = frozenset(("intrinsic_gas", "floor_gas"))
+_OUT_OF_GAS = "out of gas"
+_TOO_LITTLE_GAS = "intrinsic_gas"
+"""The rule; a limit below the floor of EIP-7623 is told as an error, as geth does, and is never tried: no message uses less than that."""
 
 
 class MessageFailed(ExecutionError):
@@ -30,6 +33,13 @@ class MessageFailed(ExecutionError):
     def __init__(self, failure: str, output: bytes) -> None:
         super().__init__(failure)
         self.output = output
+
+
+class ValueNotCovered(ExecutionError):
+    """Once its value is taken, the sender of a message with a price has nothing left for gas."""
+
+    def __init__(self) -> None:
+        super().__init__("insufficient funds for transfer")
 
 
 class AllowanceExceeded(ExecutionError):
@@ -51,9 +61,26 @@ def estimate_gas(
     """A gas limit with which the message succeeds, and no more than `error_ratio` above the lowest one.
 
     It is at most the message's own limit (below 21,000: the block's), `gas_cap`, what the sender can pay, and the cap of EIP-7825. Raises
-    MessageFailed, AllowanceExceeded, InvalidTransaction, MissingState.
+    MessageFailed, AllowanceExceeded, ValueNotCovered, InvalidTransaction, MissingState.
     """
     return _Search(context, message, new_programs() if programs is None else programs).estimate(gas_cap, error_ratio)
+
+
+def allowance(context: CallContext, message: Message, gas_cap: int | None) -> int:
+    """The most gas that the message may have: what it asks for, where that is enough for a transfer, or the block's; within the caps, and what
+    the sender can pay. Raises ValueNotCovered.
+    """
+    environment = context.environment
+    highest = message.gas_limit if message.gas_limit >= TRANSACTION else environment.gas_limit
+    if environment.rules.transaction_gas_cap is not None:
+        highest = min(highest, environment.rules.transaction_gas_cap)
+    if message.max_fee:
+        account = context.state.account(message.sender)
+        balance = 0 if account is None else account.balance
+        if message.value >= balance:
+            raise ValueNotCovered
+        highest = min(highest, (balance - message.value) // message.max_fee)
+    return highest if gas_cap is None else min(highest, gas_cap)
 
 
 class _Search:
@@ -63,7 +90,7 @@ class _Search:
         self._programs = programs
 
     def estimate(self, gas_cap: int | None, error_ratio: float) -> int:
-        highest = self._allowance(gas_cap)
+        highest = allowance(self._context, self._message, gas_cap)
         if self._is_transfer():
             found = self._try(TRANSACTION)
             if found is not None and found[0].succeeded:
@@ -73,8 +100,8 @@ class _Search:
             raise AllowanceExceeded(highest)
         result, peak = found
         if not result.succeeded:
-            failure = str(result.failure)
-            if failure.startswith("out of gas"):
+            failure = self._why(highest, str(result.failure))
+            if failure.startswith(_OUT_OF_GAS):
                 raise AllowanceExceeded(highest)
             raise MessageFailed(failure, result.output)
         lowest = result.gas_used - 1
@@ -88,19 +115,6 @@ class _Search:
             lowest, highest = (lowest, middle) if self._suffices(middle) else (middle, highest)
         return highest
 
-    def _allowance(self, gas_cap: int | None) -> int:
-        message, environment = self._message, self._context.environment
-        highest = message.gas_limit if message.gas_limit >= TRANSACTION else environment.gas_limit
-        if environment.rules.transaction_gas_cap is not None:
-            highest = min(highest, environment.rules.transaction_gas_cap)
-        if message.max_fee:
-            account = self._context.state.account(message.sender)
-            balance = 0 if account is None else account.balance
-            if message.value >= balance:
-                raise InsufficientFunds(message.sender, balance, message.value)
-            highest = min(highest, (balance - message.value) // message.max_fee)
-        return highest if gas_cap is None else min(highest, gas_cap)
-
     def _is_transfer(self) -> bool:
         message = self._message
         if message.data or message.to is None:
@@ -113,9 +127,17 @@ class _Search:
         try:
             return execute(self._context, replace(self._message, gas_limit=gas_limit), programs=self._programs)
         except InvalidTransaction as error:
-            if error.rule in _TOO_LITTLE_GAS:
+            if error.rule == _TOO_LITTLE_GAS:
                 return None
             raise
+
+    def _why(self, gas_limit: int, failure: str) -> str:
+        """A revert says why itself; how gas ran out in a call does not matter, and would take long to see again. In a creation it may have been
+        the price of the code, which is another failure.
+        """
+        if failure == REVERTED or (failure.startswith(_OUT_OF_GAS) and self._message.to is not None):
+            return failure
+        return failure_words(self._context, replace(self._message, gas_limit=gas_limit), failure, programs=self._programs)
 
     def _suffices(self, gas_limit: int) -> bool:
         found = self._try(gas_limit)

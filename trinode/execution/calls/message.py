@@ -20,14 +20,18 @@ from trinode.execution.evm.transaction import gas_used, run_outermost, warm_up
 from trinode.execution.intrinsic import floor_gas, intrinsic_gas
 from trinode.execution.rules import EvmFork
 from trinode.execution.state import BLOCK_HASHES, Account
+from trinode.execution.tracing.call_tracer import CallTracer
 from trinode.execution.tracing.machine import TracedMachine, new_programs
 from trinode.execution.tracing.reasons import COLLISION, REVERTED
-from trinode.execution.tracing.tracer import Tracer
+from trinode.execution.tracing.tracer import Step, TraceLimitExceeded, Tracer
 from trinode.execution.validity import MAX_INITCODE_SIZE
 from trinode.protocol.transaction import AccessListEntry, Authorization, DynamicFeeTransaction, SetCodeTransaction
 from trinode.protocol.types import Address
 
 NO_ADDRESS: Address = bytes(20)
+
+_MOST_STEPS = 300_000
+"""Opcodes that are looked at one by one for the words of a failure: a second or so."""
 
 
 class InsufficientFunds(InvalidTransaction):
@@ -38,6 +42,15 @@ class InsufficientFunds(InvalidTransaction):
         self.sender = sender
         self.balance = balance
         self.cost = cost
+
+
+class GasTooLow(InvalidTransaction):
+    """The gas limit does not cover what the message costs before it begins (`needed`), by the rule `intrinsic_gas` or `floor_gas`."""
+
+    def __init__(self, rule: str, gas_limit: int, needed: int) -> None:
+        super().__init__(rule, f"gas limit {gas_limit} is below {needed}")
+        self.gas_limit = gas_limit
+        self.needed = needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,7 @@ class CallMachine(TracedMachine):
         environment = replace(context.environment, base_fee=0) if is_free else context.environment
         super().__init__(environment, context.state, programs)
         self._context = context
+        self.logs_before = context.logs_before
 
     def block_hash(self, number: int) -> int:
         """As Machine's; 0 for the block itself and what comes after it."""
@@ -109,6 +123,30 @@ def call(context: CallContext, message: Message, *, tracer: Tracer | None = None
     the sender has too little), TraceLimitExceeded and MissingState.
     """
     return execute(context, message, tracer=tracer, programs=programs)[0]
+
+
+class _FailureTracer(CallTracer):
+    """Ends what takes more than a second or so."""
+
+    steps = 0
+
+    def step(self, step: Step) -> None:
+        self.steps += 1
+        if self.steps > _MOST_STEPS:
+            raise TraceLimitExceeded(f"more than {_MOST_STEPS} opcodes")
+
+
+def failure_words(context: CallContext, message: Message, failure: str, *, programs: Programs | None = None) -> str:
+    """Why a message fails, in geth's words, which compiled code does not have: executed once more, opcode by opcode. Raises as `call` does.
+
+    `failure`: in our own, which are given where it goes on for long before it fails.
+    """
+    tracer = _FailureTracer(only_top_call=True)
+    try:
+        call(context, message, tracer=tracer, programs=programs)
+    except TraceLimitExceeded:
+        return failure
+    return tracer.call.error or failure
 
 
 def execute(
@@ -142,9 +180,9 @@ def _check(machine: Machine, message: Message, transaction: DynamicFeeTransactio
         raise InsufficientFunds(message.sender, balance, cost)
     intrinsic, floor = intrinsic_gas(transaction, evm), floor_gas(transaction, evm)
     if message.gas_limit < intrinsic:
-        raise InvalidTransaction("intrinsic_gas", f"gas limit {message.gas_limit} is below {intrinsic}")
+        raise GasTooLow("intrinsic_gas", message.gas_limit, intrinsic)
     if message.gas_limit < floor:
-        raise InvalidTransaction("floor_gas", f"gas limit {message.gas_limit} is below the floor of {floor}")
+        raise GasTooLow("floor_gas", message.gas_limit, floor)
     if message.to is None and evm >= EvmFork.SHANGHAI and len(message.data) > MAX_INITCODE_SIZE:
         raise InvalidTransaction("initcode_size", f"{len(message.data)} bytes of initcode")
     if message.authorizations is not None and evm < EvmFork.PRAGUE:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trinode.execution.block import BEACON_ROOTS, HISTORY_STORAGE, MESSAGE_PASSER
-from trinode.execution.calls.context import BlockOverrides, StateOverrides, moved_precompiles
+from trinode.execution.calls.context import BlockOverrides, StateOverrides, with_moved_precompiles
 from trinode.execution.calls.simulate_call import CallOutcome, CallRun, RefusedCall, SimulatedCall
 from trinode.execution.calls.simulate_state import SimulatedState, changes_with_empty_accounts, override
 from trinode.execution.da_footprint import DaFootprint
@@ -190,7 +190,7 @@ class _Simulation:
         assert wanted.number is not None and wanted.timestamp is not None
         rules = execution_rules_of(self._config.fork_at(l2_timestamp=wanted.timestamp))
         if request.state_overrides:
-            rules = replace(rules, precompiles=moved_precompiles(rules.precompiles, request.state_overrides))
+            rules = with_moved_precompiles(rules, request.state_overrides)
         return BlockEnvironment(
             rules=rules,
             chain_id=self._config.l2_chain_id,

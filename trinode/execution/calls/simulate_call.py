@@ -5,6 +5,7 @@ As for eth_call, nobody pays an L1 fee or an operator fee: a transaction that no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,11 +65,16 @@ class SimulatedCall:
 
 
 class CallOutcome(NamedTuple):
-    """What a call did. `logs` with transfers, if they are asked for; those of `result` are without. `peak`: the most gas used at any time."""
+    """What a call did. `logs` with transfers, if they are asked for; those of `result` are without. `peak`: the most gas used at any time.
+
+    `places`: of the logs among all `logged` of the call, of which those that were undone count, too, as in geth.
+    """
 
     result: TransactionResult
     logs: tuple[Log, ...]
     peak: int
+    places: Sequence[int]
+    logged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +92,23 @@ class CallRun:
         journal.begin_transaction()
         intrinsic, floor = self._check(message, transaction)
         if self.traces:
-            tracer = SimulationTracer()
+            tracer = SimulationTracer(transfers=True)
             result, peak = self._traced(tracer, message, transaction, intrinsic, floor)
             journal.end_transaction()
-            return CallOutcome(result, tuple(tracer.logs), peak)
-        before = journal.snapshot()
+            return CallOutcome(result, tuple(tracer.logs), peak, tracer.places, tracer.count)
+        before, undone = journal.snapshot(), journal.undone_logs
         result, peak = self._apply(message, transaction, intrinsic, floor)
-        if not result.succeeded and result.failure != REVERTED:
-            # Compiled code does not say all that geth's words do: once more, opcode by opcode.
+        places: Sequence[int] = range(len(result.logs))
+        logged = len(result.logs)
+        if journal.undone_logs != undone or (not result.succeeded and result.failure != REVERTED):
+            # Compiled code does not say all that geth's words do, nor which logs are gone: once more, opcode by opcode.
             journal.revert(before)
             journal.begin_transaction()
-            result, peak = self._traced(SimulationTracer(), message, transaction, intrinsic, floor)
+            tracer = SimulationTracer(transfers=False)
+            result, peak = self._traced(tracer, message, transaction, intrinsic, floor)
+            places, logged = tracer.places, tracer.count
         journal.end_transaction()
-        return CallOutcome(result, result.logs, peak)
+        return CallOutcome(result, result.logs, peak, places, logged)
 
     def _traced(
         self, tracer: SimulationTracer, message: Message, transaction: SignedTransaction, intrinsic: int, floor: int

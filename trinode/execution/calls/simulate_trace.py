@@ -21,27 +21,38 @@ def transfer_log(sender: Address, to: Address, value: int) -> Log:
 
 
 class SimulationTracer(Tracer):
-    """`logs` of a call, in their order, those of inner calls that failed left out; `failure`: why the outermost failed, None if it did not."""
+    """`logs` of a call, in their order, those of inner calls that failed left out; `failure`: why the outermost failed, None if it did not.
 
-    def __init__(self) -> None:
+    `places`: where each log stood among all `count` logs, those left out among them. `transfers`: whether they are logged.
+    """
+
+    def __init__(self, *, transfers: bool) -> None:
+        self._transfers = transfers
         self.logs: list[Log] = []
+        self.places: list[int] = []
+        self.count = 0
         self.failure: str | None = None
         self._begins: list[int] = []
 
     def begin(self, machine: TracedMachine, transaction: Transaction, sender: Address) -> None:
-        self.logs, self.failure, self._begins = [], None, []
+        self.logs, self.places, self.count, self.failure, self._begins = [], [], 0, None, []
 
     def enter(self, call: Call) -> None:
         self._begins.append(len(self.logs))
-        if call.value and call.kind != _DELEGATECALL:
-            self.logs.append(transfer_log(call.sender, call.to, call.value))
+        if self._transfers and call.value and call.kind != _DELEGATECALL:
+            self._add(transfer_log(call.sender, call.to, call.value))
 
     def leave(self, gas_used: int, output: bytes, error: str | None) -> None:
         begin = self._begins.pop()
         if error is not None:
-            del self.logs[begin:]
+            del self.logs[begin:], self.places[begin:]
         if not self._begins:
             self.failure = error
 
     def log(self, log: Log, index: int) -> None:
+        self._add(log)
+
+    def _add(self, log: Log) -> None:
         self.logs.append(log)
+        self.places.append(self.count)
+        self.count += 1

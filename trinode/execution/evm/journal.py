@@ -58,6 +58,7 @@ class Journal:
         "refund",
         "transient",
         "undo",
+        "undone_logs",
         "warm_addresses",
     )
 
@@ -71,6 +72,7 @@ class Journal:
         self._new_codes: dict[Hash32, bytes] = {}
         self.undo: list[tuple[Any, ...]] = []
         self.logs: list[Log] = []
+        self.undone_logs = 0
         self.refund = 0
         self.warm_addresses: set[Address] = set()
         self.transient: dict[tuple[Address, int], int] = {}
@@ -211,6 +213,7 @@ class Journal:
                 entry[0].pop(entry[1], None)
             else:
                 entry[0][entry[1]] = entry[2]
+        self.undone_logs += len(self.logs) - log_count
         del self.logs[log_count:]
 
     def begin_transaction(self) -> None:

@@ -69,11 +69,12 @@ def apply_transaction(machine: Machine, prepared: PreparedTransaction, l1: L1Fee
 def warm_up(machine: Machine, transaction: Transaction, sender: Address) -> None:
     """The addresses and slots that are warm from the start (EIP-2929, EIP-2930, EIP-3651)."""
     journal = machine.journal
-    warm = journal.warm_addresses = set(machine.rules.precompiles)
+    rules = machine.rules
+    warm = journal.warm_addresses = set(rules.precompiles if rules.warm_precompiles is None else rules.warm_precompiles)
     warm.add(sender)
     if transaction.to is not None:
         warm.add(transaction.to)
-    if machine.rules.evm >= EvmFork.SHANGHAI:
+    if rules.evm >= EvmFork.SHANGHAI:
         warm.add(machine.environment.fee_recipient)
     if isinstance(transaction, (LegacyTransaction, DepositTransaction)):
         return

@@ -56,10 +56,10 @@ class ProvenState(ABC):
 
     def block_hash(self, number: int) -> Hash32:
         """The hash of the ancestor with that number, found from header to header. Raises MissingState, also where the
-        number is not of the parent block or one of the 255 before it.
+        number is not of the parent block or one of the 256 before it.
         """
         back = self.parent.number - number
-        if not 0 <= back < min(BLOCK_HASHES, self.parent.number + 1):
+        if not 0 <= back <= min(BLOCK_HASHES, self.parent.number):
             raise MissingState(f"the hash of block {number} cannot be known on block {self.parent.number}")
         while len(self._hashes) <= back:
             self._hashes.append(self._parent_hash(self.parent.number - len(self._hashes) + 1, self._hashes[-1]))

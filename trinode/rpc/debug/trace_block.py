@@ -22,7 +22,7 @@ from trinode.rpc.debug.trace_json import Place
 from trinode.rpc.debug.trace_options import TraceOptions
 from trinode.rpc.debug.trace_settings import TraceSettings
 from trinode.rpc.debug.trace_tracers import Watch, encoded, watch
-from trinode.rpc.eth.errors import of_execution, server_error
+from trinode.rpc.eth.errors import invalid_override, of_execution, server_error
 
 
 def explained(error: ExecutionError) -> RpcError:
@@ -31,7 +31,9 @@ def explained(error: ExecutionError) -> RpcError:
         return server_error(f"required historical state unavailable: {error}")
     if isinstance(error, (InvalidBlock, InvalidTransaction)):
         return server_error(f"tracing failed: {error}")
-    return server_error(str(error)) if isinstance(error, (TraceLimitExceeded, InvalidOverride)) else of_execution(error)
+    if isinstance(error, InvalidOverride):
+        return invalid_override(error)
+    return server_error(str(error)) if isinstance(error, TraceLimitExceeded) else of_execution(error)
 
 
 def check_number(header: Header) -> None:

@@ -141,6 +141,9 @@ class Traces:
         known, cap = self.find(name), self._settings.gas_cap
         watched = watch(options.trace, Place(), self._settings.limits())
         context = self._context(known, self._state(known, options.transaction_index), options)
+        if options.transaction_index is not None:
+            receipts = self._chain.find_receipts(known) or ()
+            context = replace(context, logs_before=sum(len(each.logs) for each in receipts[: options.transaction_index]))
         limited = replace(message, gas_limit=cap if gas is None else min(gas, cap))
         try:
             self._code.use(
@@ -153,6 +156,8 @@ class Traces:
     def _state(self, known: KnownHeader, index: int | None) -> StateReader:
         if index is None:
             return self._chain.store.state_at(known.hash)
+        if known.header.number == self._chain.config.genesis.l2.number:
+            raise server_error("no transaction in genesis")
         block, config = self.find_block(ByHash(known.hash)), self._chain.config
         if index >= len(block.transactions):
             raise server_error(f"transaction index {index} out of range for block {to_hex(known.hash)}")

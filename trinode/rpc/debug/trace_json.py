@@ -20,7 +20,6 @@ from trinode.rollup.json_fields import to_hex
 _CREATIONS = frozenset(("CREATE", "CREATE2"))
 _PARITY_ERRORS = {
     "contract creation code storage out of gas": "Out of gas",
-    "out of gas": "Out of gas",
     "gas uint64 overflow": "Out of gas",
     "max code size exceeded": "Out of gas",
     "invalid jump destination": "Bad jump destination",
@@ -29,7 +28,7 @@ _PARITY_ERRORS = {
     "stack limit reached 1024 (1023)": "Out of stack",
     "invalid input length": "Built-in failed",
 }
-_PARITY_BEGINNINGS = {"invalid opcode:": "Bad instruction", "stack underflow": "Stack underflow"}
+_PARITY_BEGINNINGS = {"out of gas": "Out of gas", "invalid opcode:": "Bad instruction", "stack underflow": "Stack underflow"}
 
 
 @dataclass(frozen=True, slots=True)

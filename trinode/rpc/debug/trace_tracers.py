@@ -37,7 +37,7 @@ class Watch:
 
 def watch(options: TraceOptions, place: Place, limits: TraceLimits) -> Watch:
     """The tracer that is asked for, for one transaction. Raises RpcError for options that it does not have."""
-    if not options.tracer:
+    if options.tracer is None:
         writer = StructLogWriter(options.struct, options.limit, limits)
         return Watch(writer, writer.json)
     return _named(options.tracer, options.config, place, limits)

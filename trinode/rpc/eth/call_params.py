@@ -15,12 +15,12 @@ from trinode.rpc.eth.block_names import parse_word
 from trinode.rpc.eth.errors import server_error
 
 _UINT256 = 2**256 - 1
-_BLOB_FIELDS = ("blobVersionedHashes", "maxFeePerBlobGas", "blobs")
+_BLOB_FIELDS = ("blobVersionedHashes", "blobs")
 _NO_OVERRIDES = ("difficulty", "withdrawals", "beaconRoot")
 
 
 def parse_message(value: object, path: str, chain_id: int) -> tuple[Message, int | None]:
-    """The message, with no gas limit, and the gas that it asks for. What does not matter to a call (nonce, type) is passed over.
+    """The message, with no gas limit, and the gas that it asks for. What does not matter to a call (nonce, type, a fee for blobs) is passed over.
 
     Raises InvalidParams, RpcError.
     """

@@ -13,13 +13,11 @@ from eth_utils.address import to_checksum_address
 
 from trinode.execution.calls.access_list import UnstableAccessList, create_access_list
 from trinode.execution.calls.context import BlockOverrides, CallContext, InvalidOverride, StateOverrides, call_context
-from trinode.execution.calls.estimate import AllowanceExceeded, MessageFailed, estimate_gas
-from trinode.execution.calls.message import InsufficientFunds, Message, call
+from trinode.execution.calls.estimate import AllowanceExceeded, MessageFailed, ValueNotCovered, allowance, estimate_gas
+from trinode.execution.calls.message import GasTooLow, InsufficientFunds, Message, call, failure_words
 from trinode.execution.errors import InvalidTransaction
 from trinode.execution.evm.program import Programs
-from trinode.execution.intrinsic import intrinsic_gas
 from trinode.execution.rules import EvmFork
-from trinode.execution.tracing.call_tracer import CallTracer
 from trinode.execution.tracing.reasons import REVERTED
 from trinode.execution.tracing.tracer import TraceLimitExceeded, TraceLimits
 from trinode.jsonrpc.declared import Declared, Param, declare
@@ -28,7 +26,7 @@ from trinode.jsonrpc.transaction_object import access_list_object
 from trinode.rollup.json_fields import to_hex
 from trinode.rpc.eth.block_names import LATEST, BlockName
 from trinode.rpc.eth.chain import Chain
-from trinode.rpc.eth.errors import reverted, server_error
+from trinode.rpc.eth.errors import invalid_override, reverted, server_error
 from trinode.rpc.eth.kinds import BLOCK_NAME, BLOCK_OVERRIDES, STATE_OVERRIDES, message_of
 from trinode.rpc.eth.schemas import CREATED_ACCESS_LIST
 from trinode.rpc.eth.workers import Workers
@@ -116,12 +114,12 @@ class CallMethods:
         try:
             context = call_context(self._chain.config, known.header, state, wanted.state_overrides, wanted.block_overrides)
         except InvalidOverride as error:
-            raise server_error(str(error)) from error
+            raise invalid_override(error) from error
         return self._code.use(context.environment.rules.evm, lambda programs: work(context, wanted, programs))
 
     def _limited(self, wanted: _Wanted) -> Message:
         """The message with all the gas that it may have."""
-        return replace(wanted.message, gas_limit=min(wanted.gas or self._gas_cap, self._gas_cap))
+        return replace(wanted.message, gas_limit=self._gas_cap if wanted.gas is None else min(wanted.gas, self._gas_cap))
 
     def _call_in(self, context: CallContext, wanted: _Wanted, programs: Programs) -> str:
         message = self._limited(wanted)
@@ -133,10 +131,7 @@ class CallMethods:
             return to_hex(result.output)
         if result.failure == REVERTED:
             raise reverted(result.output)
-        # Compiled code does not say all that geth's words do: once more, opcode by opcode.
-        tracer = CallTracer(only_top_call=True)
-        call(context, message, tracer=tracer, programs=programs)
-        raise server_error(tracer.call.error or str(result.failure))
+        raise server_error(failure_words(context, message, str(result.failure), programs=programs))
 
     def _estimate_in(self, context: CallContext, wanted: _Wanted, programs: Programs) -> str:
         message = replace(wanted.message, gas_limit=wanted.gas or 0)
@@ -144,12 +139,10 @@ class CallMethods:
             return hex(estimate_gas(context, message, gas_cap=self._gas_cap, programs=programs))
         except MessageFailed as error:
             raise (reverted(error.output) if str(error) == REVERTED else server_error(str(error))) from error
-        except AllowanceExceeded as error:
+        except (AllowanceExceeded, ValueNotCovered) as error:
             raise server_error(str(error)) from error
         except InvalidTransaction as error:
-            environment = context.environment
-            gas = min(message.gas_limit or environment.gas_limit, self._gas_cap, environment.rules.transaction_gas_cap or self._gas_cap)
-            raise server_error(f"failed with {gas} gas: {refusal(error, context, message)}") from error
+            raise server_error(f"failed with {allowance(context, message, self._gas_cap)} gas: {refusal(error, context, message)}") from error
 
     def _access_list_in(self, context: CallContext, wanted: _Wanted, programs: Programs) -> dict[str, Any]:
         message = self._limited(wanted)
@@ -168,6 +161,9 @@ def refusal(error: InvalidTransaction, context: CallContext, message: Message) -
     who = f"address {to_checksum_address(message.sender)}"
     if isinstance(error, InsufficientFunds):
         return f"insufficient funds for gas * price + value: {who} have {error.balance} want {error.cost}"
+    if isinstance(error, GasTooLow):
+        words = "intrinsic gas too low" if error.rule == "intrinsic_gas" else "insufficient gas for floor data gas cost"
+        return f"{words}: have {error.gas_limit}, want {error.needed}"
     match error.rule:
         case "base_fee":
             fees = f"maxFeePerGas: {message.max_fee}, baseFee: {context.environment.base_fee}"
@@ -175,8 +171,5 @@ def refusal(error: InvalidTransaction, context: CallContext, message: Message) -
         case "priority_fee":
             fees = f"maxPriorityFeePerGas: {message.max_priority_fee}, maxFeePerGas: {message.max_fee}"
             return f"max priority fee per gas higher than max fee per gas: {who}, {fees}"
-        case "intrinsic_gas":
-            needed = intrinsic_gas(message.unsigned(context.environment.chain_id), context.environment.rules.evm)
-            return f"intrinsic gas too low: have {message.gas_limit}, want {needed}"
         case _:
             return str(error)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from eth_utils.address import to_checksum_address
+
+from trinode.execution.calls.context import InvalidOverride
 from trinode.execution.errors import ExecutionError, MissingState
 from trinode.execution.tracing.call_failures import revert_reason
 from trinode.jsonrpc.requests import INTERNAL_ERROR, SERVER_ERROR, RpcError
@@ -22,6 +25,11 @@ def reverted(output: bytes) -> RpcError:
     reason = revert_reason(output)
     message = "execution reverted" if reason is None else f"execution reverted: {reason}"
     return RpcError(REVERTED, message, data=to_hex(output))
+
+
+def invalid_override(error: InvalidOverride) -> RpcError:
+    """Overrides that are refused; the address has its checksum, as op-geth writes it."""
+    return server_error(str(error).replace(to_hex(error.address), to_checksum_address(error.address)))
 
 
 def pruned(what: str) -> RpcError:

@@ -42,6 +42,7 @@ class FeeMethods:
         self._paid_in = lru_cache(_RECENT)(self._paid)
         percentiles = custom({"type": "array", "items": NUMBER.schema, "maxItems": limits.fee_percentiles}, self._parse_percentiles)
         self.methods: dict[str, Declared] = {
+            "eth_baseFee": declare(self._base_fee, "The base fee of the block after the head, in wei", result=QUANTITY_RESULT),
             "eth_blobBaseFee": declare(self._blob_base_fee, "The base fee of blob gas, in wei", result=QUANTITY_RESULT),
             "eth_feeHistory": declare(
                 self._fee_history,
@@ -64,6 +65,9 @@ class FeeMethods:
 
     async def _max_priority_fee(self) -> str:
         return hex(await self._workers.read(lambda: self._tip(self._chain.header(LATEST))))
+
+    async def _base_fee(self) -> str:
+        return hex(await self._workers.read(lambda: self._next_base_fee(self._chain.header(LATEST))))
 
     async def _blob_base_fee(self) -> str:
         head = await self._workers.read(lambda: self._chain.header(LATEST))
@@ -93,16 +97,12 @@ class FeeMethods:
         percentiles = parse_list(value, path)
         if len(percentiles) > self._limits.fee_percentiles:
             raise server_error(f"invalid reward percentile: over the query limit {self._limits.fee_percentiles}")
-        for index, each in enumerate(percentiles):
-            if not 0 <= NUMBER.parse(each, f"{path}[{index}]") <= 100:
-                raise server_error(f"invalid reward percentile: {each:f}")
-            if index and each <= percentiles[index - 1]:
-                raise server_error(f"invalid reward percentile: #{index - 1}:{percentiles[index - 1]:f} >= #{index}:{each:f}")
-        return percentiles
+        return [NUMBER.parse(each, f"{path}[{index}]") for index, each in enumerate(percentiles)]
 
     def _history(self, count: int, newest: str | int, percentiles: Sequence[float]) -> dict[str, Any]:
         if not count:
             return {"oldestBlock": "0x0", "gasUsedRatio": None}
+        check_percentiles(percentiles)
         head = self._chain.head.number
         if isinstance(newest, int) and newest > head:
             raise server_error(f"request beyond head block: requested {newest}, head {head}")
@@ -161,6 +161,15 @@ class FeeMethods:
         tips = [effective_tip(decode_transaction(raw), base_fee) for raw in self._chain.block(known).transactions]
         paid = sorted(zip(tips, _gas_of_each(receipts), strict=True))
         return [tip for tip, _ in paid], list(accumulate(gas for _, gas in paid))
+
+
+def check_percentiles(percentiles: Sequence[float]) -> None:
+    """From 0 to 100, in ascending order. Raises RpcError."""
+    for index, each in enumerate(percentiles):
+        if not 0 <= each <= 100:
+            raise server_error(f"invalid reward percentile: {each:f}")
+        if index and each <= percentiles[index - 1]:
+            raise server_error(f"invalid reward percentile: #{index - 1}:{percentiles[index - 1]:f} >= #{index}:{each:f}")
 
 
 def _gas_of_each(receipts: Sequence[Receipt]) -> list[int]:

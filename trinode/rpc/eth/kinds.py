@@ -5,15 +5,17 @@ In objects, null is as good as missing. The schemas with a `title` are component
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 
 from trinode.execution.calls.context import BlockOverrides, StateOverrides
 from trinode.execution.calls.message import Message
 from trinode.jsonrpc.declared import Kind, Schema
-from trinode.jsonrpc.fields import InvalidParams, kind, parse_data, parse_quantity
+from trinode.jsonrpc.fields import InvalidParams, kind, parse_data
 from trinode.jsonrpc.kinds import ADDRESS, BOOLEAN, DATA, HASH, QUANTITY, QUANTITY_256, hex_of, list_of, or_null
 from trinode.jsonrpc.proof_object import slot_name
+from trinode.protocol.types import UINT64
 from trinode.rpc.eth.block_names import TAGS, BlockName, ByHash, parse_block_name, parse_block_number, parse_word
 from trinode.rpc.eth.call_params import parse_block_overrides, parse_message, parse_state_overrides
 from trinode.rpc.eth.log_filter import MAX_CHOICES, MAX_TOPICS, LogQuery, parse_log_query
@@ -200,11 +202,17 @@ LOG_FILTER: Kind[LogQuery] = log_filter_of("LogFilter", MAX_CHOICES)
 def _parse_count(value: object, path: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    return parse_quantity(value, path)
+    if not isinstance(value, str) or not _COUNT.fullmatch(value):
+        raise InvalidParams(path, f"a number was expected, not {kind(value)}")
+    number = int(value, 16 if value[:2] in ("0x", "0X") else 10)
+    if number > UINT64:
+        raise InvalidParams(path, f"{kind(value)} is more than {UINT64:#x}")
+    return number
 
 
+_COUNT = re.compile(r"(?:0[xX][0-9a-fA-F]{1,64}|[0-9]{1,64})")
 COUNT: Kind[int] = Kind({"anyOf": [QUANTITY.schema, {"type": "integer", "minimum": 0}]}, _parse_count)
-"""A quantity, or a plain number, as web3 libraries send it."""
+"""A quantity, or a plain number, as web3 libraries send it; also either in other digits, which geth takes."""
 
 
 def _parse_number(value: object, path: str) -> float:

@@ -12,7 +12,7 @@ from trinode.jsonrpc.kinds import list_of
 from trinode.jsonrpc.requests import INVALID_PARAMS, RpcError
 from trinode.protocol.block import KnownHeader
 from trinode.protocol.transaction import transaction_hash
-from trinode.rpc.eth.block_names import ByHash
+from trinode.rpc.eth.block_names import LATEST, PENDING, ByHash
 from trinode.rpc.eth.bloom_index import BloomIndex
 from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.errors import LIMIT_EXCEEDED, server_error
@@ -65,11 +65,7 @@ class LogMethods:
                 raise server_error("unknown block")
             yield known
             return
-        first, last = self._number(query.first), self._number(query.last)
-        if first > last and query.first == first and query.last == last:
-            raise RpcError(INVALID_PARAMS, "invalid block range params")
-        # From a block that is yet to come up to a tag: nothing yet.
-        last = min(last, self._chain.head.number)
+        first, last = self._range(query)
         if 0 < self._limits.log_range <= last - first:
             wish = f"{last - first + 1} blocks are asked for, {self._limits.log_range} at once are searched"
             raise RpcError(LIMIT_EXCEEDED, f"block range too large: {wish}. Use a narrower fromBlock and toBlock")
@@ -78,6 +74,18 @@ class LogMethods:
             if known is None:
                 return  # the head went back meanwhile
             yield known
+
+    def _range(self, query: LogQuery) -> tuple[int, int]:
+        """The first and the last number, as op-geth reads them: to it `latest` comes after all that is named otherwise. Raises RpcError."""
+        if PENDING in (query.first, query.last):
+            raise RpcError(INVALID_PARAMS, "pending logs are not supported")
+        head = self._chain.head.number
+        first, last = [head if name == LATEST else self._number(name) for name in (query.first, query.last)]
+        if first > last or (query.first == LATEST and query.last != LATEST):
+            raise RpcError(INVALID_PARAMS, "invalid block range params")
+        if last > head:
+            raise RpcError(INVALID_PARAMS, "block range extends beyond current head block")
+        return first, last
 
     def _number(self, name: str | int) -> int:
         return name if isinstance(name, int) else self._chain.header(name).header.number

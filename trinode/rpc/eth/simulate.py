@@ -25,7 +25,7 @@ from trinode.rollup.json_fields import to_hex
 from trinode.rpc.eth.block_names import LATEST, BlockName
 from trinode.rpc.eth.calls import CompiledCode
 from trinode.rpc.eth.chain import Chain
-from trinode.rpc.eth.errors import REVERTED, server_error
+from trinode.rpc.eth.errors import REVERTED, invalid_override
 from trinode.rpc.eth.kinds import BLOCK_NAME
 from trinode.rpc.eth.receipt_object import log_object
 from trinode.rpc.eth.schemas import BLOCK, LOG
@@ -125,15 +125,9 @@ class SimulateMethods:
         except RefusedCall as error:
             raise _refusal(error) from error
         except InvalidOverride as error:
-            raise _invalid_override(error) from error
+            raise invalid_override(error) from error
         chain_id = config.l2_chain_id if request.returns_transactions else None
         return msgspec.json.encode([_block_result(each, chain_id) for each in blocks])
-
-
-def _invalid_override(error: InvalidOverride) -> RpcError:
-    """With the address as op-geth writes it: it has capitals, but for what is no precompile."""
-    words, plain = str(error), to_hex(error.address)
-    return server_error(words if words.endswith("not a precompile") else words.replace(plain, to_checksum_address(error.address)))
 
 
 def _refusal(error: RefusedCall) -> RpcError:
@@ -157,8 +151,9 @@ def _call_results(block: SimulatedBlock) -> Iterator[dict[str, Any]]:
     known, logs_before = KnownHeader(block.header, block.hash), 0
     for index, (raw, outcome) in enumerate(zip(block.transactions, block.outcomes, strict=True)):
         hash = transaction_hash(raw)
-        logs = [log_object(log, known, hash, index, logs_before + place) for place, log in enumerate(outcome.logs)]
-        logs_before += len(logs)
+        placed = zip(outcome.logs, outcome.places, strict=True)
+        logs = [log_object(log, known, hash, index, logs_before + place) for log, place in placed]
+        logs_before += outcome.logged
         yield _call_result(outcome) | {"logs": logs}
 
 

@@ -78,8 +78,8 @@ def test_a_transaction_is_taken_once(chain: PoolChain) -> None:
 def test_deposits_and_blobs_are_not_for_users(chain: PoolChain) -> None:
     blob = BlobTransaction(CHAIN_ID, 0, 1, 2_000, 25_000, TARGET, 0, b"", (), 1, (b"\x01" * 32,))
     assert refusal(chain, encode_transaction(sign_transaction(blob, KEYS[0]))).startswith("transaction type not supported")
-    assert refusal(chain, b"\x03 with its blobs").startswith("transaction type not supported")
-    assert refusal(chain, set_fee(1, 0)).startswith("transaction type not supported")
+    assert refusal(chain, b"\x03 with its blobs") == "transaction type not supported: tx type 3 not supported by this pool"
+    assert refusal(chain, set_fee(1, 0)) == "transaction type not supported: received type 126"
     assert refusal(chain, b"\x05junk").startswith("transaction type not supported")
 
 

@@ -8,7 +8,7 @@ from harness.engine_differential.assembler import Assembler
 from tests.unit.execution.calls.call_cases import ALICE, BOB, CALLED, GAS, INNER, calling, context
 from tests.unit.execution.pyevm.pyevm_state import DictState
 from trinode.execution.calls.access_list import UnstableAccessList, create_access_list
-from trinode.execution.calls.estimate import ERROR_RATIO, AllowanceExceeded, MessageFailed, estimate_gas
+from trinode.execution.calls.estimate import ERROR_RATIO, AllowanceExceeded, MessageFailed, ValueNotCovered, estimate_gas
 from trinode.execution.calls.message import InsufficientFunds, Message, call
 from trinode.execution.errors import InvalidTransaction
 from trinode.protocol.transaction import AccessListEntry
@@ -40,7 +40,7 @@ def test_a_transfer_needs_21000() -> None:
     assert estimate_gas(context(state), Message(0, ALICE, BOB, value=10)) == 21_000
     with pytest.raises(InsufficientFunds):
         estimate_gas(context(state), Message(0, ALICE, BOB, value=11))
-    with pytest.raises(InsufficientFunds):
+    with pytest.raises(ValueNotCovered):
         estimate_gas(context(state), Message(0, ALICE, BOB, value=10, max_fee=10))
 
 

@@ -12,6 +12,7 @@ from trinode.execution.calls.message import InsufficientFunds, Message, call
 from trinode.execution.errors import InvalidTransaction
 from trinode.execution.fees import L1_BLOCK
 from trinode.execution.state import EMPTY_CODE_HASH, Account
+from trinode.execution.tracing.call_tracer import CallTracer
 from trinode.execution.tracing.prestate import PrestateOptions, PrestateTracer
 from trinode.protocol.transaction import Authorization
 from trinode.rollup.fork import Fork
@@ -115,3 +116,10 @@ def test_a_creation_gives_its_code_and_nothing_stays() -> None:
     assert result.output == word(42)
     assert result.contract_address is not None and state.account(result.contract_address) is None
     assert state.account(ALICE) == Account(5, 0, EMPTY_CODE_HASH) and state.account(CALLED) is None
+
+
+def test_logs_are_counted_from_where_the_call_stands_in_its_block() -> None:
+    state, tracer = DictState(), CallTracer(with_log=True)
+    state.put(CALLED, code=bytes.fromhex("5f5fa05f5fa0"))
+    call(replace(context(state), logs_before=3), Message(GAS, ALICE, CALLED), tracer=tracer)
+    assert [each.index for each in tracer.call.logs] == [3, 4]

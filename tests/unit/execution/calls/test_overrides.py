@@ -8,7 +8,7 @@ import pytest
 
 from harness.engine_differential.assembler import Assembler
 from harness.execution.configs import config_for_execution
-from tests.unit.execution.calls.call_cases import ALICE, BOB, CALLED, GAS, overridden, word_of
+from tests.unit.execution.calls.call_cases import ALICE, BOB, CALLED, GAS, INNER, overridden, word_of
 from tests.unit.execution.pyevm.pyevm_state import DictState
 from trinode.execution.calls.context import AccountOverride, BlockOverrides, CallContext, InvalidOverride, StateOverrides, call_context
 from trinode.execution.calls.message import Message, call
@@ -103,6 +103,16 @@ def test_a_moved_precompile() -> None:
     assert output(at(overrides), IDENTITY) == word(int.from_bytes(ALICE, "big"))
     assert output(at({IDENTITY: AccountOverride(balance=1)}), IDENTITY, data=b"gone") == b""
     assert output(at(), IDENTITY, data=b"there") == b"there"
+
+
+@pytest.mark.parametrize(("address", "is_warm"), [(IDENTITY, True), (SHA256, True), (INNER, False)])
+def test_a_moved_precompile_is_warm_where_it_was(address: Address, is_warm: bool) -> None:
+    """As in geth (execution-apis, test cases of eth_simulateV1: extcodehash-precompile, override-ecrecover)."""
+    state = DictState()
+    state.put(CALLED, code=bytes(Assembler().push(int.from_bytes(address, "big"), 20).op("BALANCE", "STOP").assemble()))
+    where = at({IDENTITY: AccountOverride(move_precompile_to=INNER)}, state=state)
+    used = call(where, Message(GAS, ALICE, CALLED)).gas_used
+    assert used == 21_000 + 3 + (100 if is_warm else 2_600)
 
 
 @pytest.mark.parametrize(

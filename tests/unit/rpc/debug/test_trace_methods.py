@@ -111,6 +111,7 @@ async def test_a_call_before_a_transaction_of_a_block(chain: EthChain) -> None:
     assert found[2] == found[3] == slots[slot] != found[0]
     message = await debug.error("traceCall", {"to": TARGET}, hex(number), {"txIndex": "0x63"})
     assert message == f"transaction index 99 out of range for block {data(chain.blocks[1].hash)}"
+    assert await debug.error("traceCall", {"to": TARGET}, "earliest", {"txIndex": "0x0"}) == "no transaction in genesis"
 
 
 async def test_a_call_with_overrides(chain: EthChain) -> None:
@@ -148,7 +149,21 @@ async def test_calls_as_deep_as_they_can_be_on_a_worker_thread(chain: EthChain) 
     assert [len(each["traceAddress"]) for each in flat] == list(range(1026))
 
 
+async def test_whatever_gas_ran_out_for_parity_calls_it_the_same(chain: EthChain) -> None:
+    debug = Traced(chain)
+    message, code = {"to": TARGET, "gas": hex(23_200)}, with_code("0x60016000" + "55")
+    call = await debug("traceCall", message, "latest", {**CALLS, **code})
+    assert call["error"] == "out of gas: not enough gas for reentrancy sentry"
+    flat = await debug("traceCall", message, "latest", {"tracer": "flatCallTracer", "tracerConfig": {"convertParityErrors": True}, **code})
+    assert flat[0]["error"] == "Out of gas"
+
+
 # ---- tracers and options ----
+
+
+async def test_a_tracer_without_a_name_is_none(chain: EthChain) -> None:
+    error = await Traced(chain).error("traceCall", {"to": TARGET}, "latest", {"tracer": ""})
+    assert error.startswith("unknown tracer ''")
 
 
 async def test_several_tracers_at_once(chain: EthChain) -> None:

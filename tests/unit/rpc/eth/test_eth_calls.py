@@ -12,6 +12,7 @@ from tests.unit.engine.block_tree import WRITER, write
 from tests.unit.execution.calls.call_cases import word_of
 from tests.unit.execution.small_chain import TARGET, senders
 from tests.unit.rpc.eth.eth_chain import Eth, EthChain, data
+from trinode.execution.calls import message as calls_message
 from trinode.jsonrpc.fields import InvalidParams
 from trinode.jsonrpc.requests import RpcError
 from trinode.rpc.eth.call_params import parse_message
@@ -48,11 +49,19 @@ async def test_calls_end_in_time(chain: EthChain, method: str) -> None:
 
 async def test_gas_is_capped(chain: EthChain) -> None:
     eth = chain.eth(limits=EthLimits(gas_cap=100_000))
-    for asked in (None, "0x0", hex(100_001), hex(2**64 - 1)):
+    for asked in (None, hex(100_001), hex(2**64 - 1)):
         fields = {} if asked is None else {"gas": asked}
         assert int(await run(eth, word_of("GAS"), **fields), 16) == 100_000 - 21_000 - 2
     assert int(await run(eth, word_of("GAS"), gas=hex(50_000)), 16) == 50_000 - 21_000 - 2
     assert (await eth.error("call", {"to": AT}, "latest", code(ENDLESS)))["message"] == "out of gas"
+
+
+async def test_a_failure_after_many_opcodes_is_not_looked_at_again(chain: EthChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opcode by opcode 50,000,000 gas take half a minute, and a caller would hear of a timeout."""
+    monkeypatch.setattr(calls_message, "_MOST_STEPS", 100)
+    invalid = "0x" + "5f50" * 200 + "fe"
+    assert (await chain.eth().error("call", {"to": AT}, "latest", code(ENDLESS)))["message"] == "out of gas"
+    assert "invalid" in (await chain.eth().error("call", {"to": AT}, "latest", code(invalid)))["message"]
 
 
 async def test_calls_nest_as_deep_as_the_protocol_lets_them(chain: EthChain) -> None:
@@ -77,12 +86,16 @@ async def test_reverts_say_why(chain: EthChain) -> None:
     ("failing", "words"),
     [
         ("0xfe", "invalid opcode: INVALID"),
+        ("0xb7", "invalid opcode: opcode 0xb7 not defined"),
         ("0x01", "stack underflow (0 <=> 2)"),
         ("0x5f56", "invalid jump destination"),
     ],
 )
 async def test_failures_have_geths_words(chain: EthChain, failing: str, words: str) -> None:
-    assert await chain.eth().error("call", {"to": AT}, "latest", code(failing)) == {"code": -32000, "message": words}
+    eth = chain.eth()
+    assert await eth.error("call", {"to": AT}, "latest", code(failing)) == {"code": -32000, "message": words}
+    assert await eth.error("estimateGas", {"to": AT}, "latest", code(failing)) == {"code": -32000, "message": words}
+    assert (await eth("createAccessList", {"to": AT}, "latest", code(failing)))["error"] == words
 
 
 @pytest.mark.parametrize(
@@ -90,6 +103,8 @@ async def test_failures_have_geths_words(chain: EthChain, failing: str, words: s
     [
         ({"value": "0x1"}, "insufficient funds for gas * price + value: address 0x0000000000000000000000000000000000000000 have 0 want 1"),
         ({"gas": "0x5207"}, "intrinsic gas too low: have 20999, want 21000"),
+        ({"gas": "0x0"}, "intrinsic gas too low: have 0, want 21000"),
+        ({"gas": "0x7530", "data": "0x" + 250 * "11"}, "insufficient gas for floor data gas cost: have 30000, want 31000"),
         ({"maxFeePerGas": "0x1", "gas": "0x5208"}, "max fee per gas less than block base fee: address 0x0"),
         ({"maxPriorityFeePerGas": "0x1"}, "max priority fee per gas higher than max fee per gas: address 0x0"),
     ],
@@ -107,6 +122,21 @@ async def test_estimates(chain: EthChain) -> None:
     assert (await eth.error("estimateGas", {"to": AT}, "latest", code(ENDLESS)))["message"] == "gas required exceeds allowance (30000000)"
     error = await eth.error("estimateGas", {"to": AT, "value": "0x1"})
     assert error["message"].startswith("failed with 30000000 gas: insufficient funds for gas * price + value: address 0x0")
+    error = await eth.error("estimateGas", {"to": AT, "gas": "0x5207", "maxPriorityFeePerGas": "0x1"})
+    assert error["message"].startswith("failed with 30000000 gas: max priority fee per gas higher than max fee per gas")
+    error = await eth.error("estimateGas", {"to": AT, "gas": "0x7530", "data": "0x" + 250 * "11"})
+    assert error["message"] == "failed with 30000 gas: insufficient gas for floor data gas cost: have 30000, want 31000"
+    error = await eth.error("estimateGas", {"gas": "0x186a0", "data": "0x6110005ff3"})  # 4 KiB of code, 200 gas each
+    assert error["message"] == "contract creation code storage out of gas"
+    for value in ("0x0", "0x1"):
+        error = await eth.error("estimateGas", {"from": AT, "to": AT, "value": value, "maxFeePerGas": "0x3b9aca00"})
+        assert error["message"] == "insufficient funds for transfer"
+
+
+async def test_an_access_list_must_be_paid_for_itself(chain: EthChain) -> None:
+    slots = code("0x5f54600154")
+    error = await chain.eth().error("createAccessList", {"to": AT, "gas": hex(26_000)}, "latest", slots)
+    assert error["message"].endswith("err: intrinsic gas too low: have 26000, want 27200")
 
 
 async def test_overrides_of_state_and_block(chain: EthChain) -> None:

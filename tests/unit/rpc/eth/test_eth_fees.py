@@ -45,12 +45,16 @@ async def test_history(chain: EthChain) -> None:
     assert history["oldestBlock"] == "0x2"
     assert history["reward"] == [["0x0", "0x5", "0x7", "0x7"]] * 2
     assert history["baseFeePerGas"][:2] == [(await eth("getBlockByNumber", number, False))["baseFeePerGas"] for number in ("0x2", "0x3")]
+    assert await eth("baseFee") == history["baseFeePerGas"][-1]
     whole = await eth("feeHistory", 1000, "pending", None)
     assert (whole["oldestBlock"], len(whole["gasUsedRatio"]), len(whole["baseFeePerGas"])) == ("0x0", 4, 5)
     assert "reward" not in whole
     earlier = await eth("feeHistory", "0x1", "0x1", [])
     assert earlier["baseFeePerGas"] == whole["baseFeePerGas"][1:3]
-    assert await eth("feeHistory", "0x0", "latest", []) == {"oldestBlock": "0x0", "gasUsedRatio": None}
+    for nothing in ("0x0", 0, "0"):
+        assert await eth("feeHistory", nothing, "latest", [5, 1]) == {"oldestBlock": "0x0", "gasUsedRatio": None}
+    for two in ("0x2", 2, "2", "0x02", "0X2"):
+        assert await eth("feeHistory", two, "latest", [0, 1.5, 99.9, 100]) == history
     limited = await chain.eth(limits=EthLimits(fee_blocks=2))("feeHistory", "0x4", "latest", [])
     assert limited["oldestBlock"] == "0x2"
 

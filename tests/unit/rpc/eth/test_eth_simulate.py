@@ -109,3 +109,26 @@ async def test_a_validated_transfer_is_a_transaction_with_its_fees(chain: EthCha
     assert int(transaction["gasPrice"], 16) == int(block["baseFeePerGas"], 16) + 1
     assert outcome["logs"][0]["topics"][1:] == ["0x" + each[2:].rjust(64, "0") for each in (SENDER, TO)]
     assert int(outcome["logs"][0]["data"], 16) == 7
+
+
+LOGS_TWICE_AROUND_A_CALL = "0x60006000a0" + "60006000600060006000" + "73" + "cb" * 20 + "5af150" + "60006000a000"
+LOGS_AND_REVERTS = "0x60006000a060006000fd"
+
+
+@pytest.mark.parametrize(
+    ("transfers", "places"),
+    [
+        (False, [["0x0", "0x2"], [], ["0x4", "0x6"], [], ["0x8", "0xa"]]),
+        (True, [["0x0", "0x2"], [], ["0x4", "0x5", "0x7"], [], ["0x9", "0xb"]]),
+    ],
+)
+async def test_logs_that_are_gone_count(chain: EthChain, transfers: bool, places: list[list[str]]) -> None:
+    """As op-geth (on geth 1.17.2) gave them: an inner call that logs and reverts, alone and inside, and one whose gas ends after its first log."""
+    reverting = "0x" + "cb" * 20
+    overrides = {AT: {"code": LOGS_TWICE_AROUND_A_CALL}, reverting: {"code": LOGS_AND_REVERTS}}
+    calls = [{"to": AT}, {"to": reverting}, {"from": SENDER, "to": AT, "value": "0x1"}, {"to": AT, "gas": "0x5600"}, {"to": AT}]
+    [first, second] = await chain.eth()(
+        "simulateV1", payload({"stateOverrides": overrides, "calls": calls}, {"calls": [{"to": AT}]}, traceTransfers=transfers)
+    )
+    assert [[log["logIndex"] for log in call["logs"]] for call in first["calls"]] == places
+    assert [log["logIndex"] for log in second["calls"][0]["logs"]] == ["0x0", "0x2"]
