@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from trinode.engine.stateless.verified_chain import VerifiedChain
 from trinode.node.config import NodeConfig
@@ -46,6 +47,16 @@ class Node:
     progress: Callable[[], SyncProgress | None]
     pools: bool
     set_head: SetHead | None = None
+
+
+def status_of(node: Node) -> dict[str, Any]:
+    """What a node tells of itself at /status, as JSON: how far it is, and how Legacy Geth does."""
+    progress, legacy = node.progress(), node.upstream.legacy
+    return {
+        "chainId": node.rollup.l2_chain_id,
+        "syncing": None if progress is None else {"current": progress.current, "highest": progress.highest},
+        "legacyGeth": None if legacy is None else legacy.health.to_json(),
+    }
 
 
 def common_namespaces(rollup: RollupConfig) -> list[Namespace]:

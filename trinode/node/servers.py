@@ -23,7 +23,7 @@ from trinode.node.config import NodeConfig
 from trinode.node.engines import OpenEngine, Running
 from trinode.node.health import Health
 from trinode.node.metrics import Metrics, Ref
-from trinode.node.namespaces import Node, common_namespaces, embedded_namespaces, verified_namespaces
+from trinode.node.namespaces import Node, common_namespaces, embedded_namespaces, status_of, verified_namespaces
 from trinode.node.protocol_versions import ProtocolVersions
 from trinode.node.rollup_rpc import AdminView, RollupView
 from trinode.node.services import listen, start
@@ -36,6 +36,7 @@ from trinode.rollup.config import RollupConfig
 from trinode.rpc.admin import AdminNamespace
 from trinode.rpc.dispatch import DEFAULT_LIMITS, Dispatcher, Namespace
 from trinode.rpc.eth.namespace import SyncProgress
+from trinode.rpc.health import Told
 from trinode.rpc.ipc import IpcError, IpcServer
 from trinode.rpc.node import AdminRefused, Readiness
 from trinode.rpc.opp2p import Opp2pNamespace
@@ -70,9 +71,7 @@ class Served(Protocol):
         """Takes blocks back by hand. Raises AdminRefused."""
 
 
-async def serve_rollup_node(
-    nursery: trio.Nursery, config: NodeConfig, chain: Chain, engine: OpenEngine, served: Served, upstream: Upstream
-) -> None:
+async def serve_rollup_node(nursery: trio.Nursery, config: NodeConfig, chain: Chain, engine: OpenEngine, served: Served, upstream: Upstream) -> None:
     """Serves all that is configured, until the nursery is cancelled. Raises StartError."""
     optimism = OptimismNamespace(served.rollup, chain.config, trinode_version())
     admin = AdminNamespace(served.admin, partial(decode_envelope, chain.config))
@@ -82,10 +81,11 @@ async def serve_rollup_node(
         namespaces += embedded_namespaces(node, engine.embedded)
     elif engine.verified is not None:
         namespaces += verified_namespaces(node, engine.verified)
-    await _serve_users(nursery, config, namespaces, served.health)
+    told = partial(status_of, node)
+    await _serve_users(nursery, config, namespaces, served.health, told)
     exposed = ["optimism", "opp2p", *(["admin"] if config.rpc.admin else [])]
     settings = ServerSettings(host=config.rpc.addr, port=config.rpc.port, virtual_hosts=("localhost",))
-    server = RpcServer(_dispatcher(config, namespaces, exposed), served.health, settings, version=trinode_version())
+    server = RpcServer(_dispatcher(config, namespaces, exposed), served.health, settings, version=trinode_version(), told=told)
     address = await listen(nursery, "rpc", server.run, settings.host, settings.port)
     _log.info(f"rollup node's RPC at {address} ({', '.join(exposed)})")
     await _serve_metrics(nursery, config, served.metrics)
@@ -112,7 +112,7 @@ async def run_engine_only(config: NodeConfig, chain: Chain, engine: OpenEngine) 
         serve = partial(serve_app, app, authrpc.addr, authrpc.port)
         address = await listen(nursery, "authrpc", serve, authrpc.addr, authrpc.port)
         _log.info(f"Engine API at {address}; its secret is in {path or config.general.datadir / JWT_FILE}")
-        await _serve_users(nursery, config, [*namespaces, *common_namespaces(chain.config)], _Always())
+        await _serve_users(nursery, config, [*namespaces, *common_namespaces(chain.config)], _Always(), partial(status_of, node))
         metrics = Metrics(lambda: [_head_of(embedded)], time.time, buffered=lambda: (0, 0))
         metrics.up.set(1)
         await _serve_metrics(nursery, config, metrics)
@@ -138,7 +138,7 @@ class _Always:
         return None
 
 
-async def _serve_users(nursery: trio.Nursery, config: NodeConfig, namespaces: Sequence[Namespace], readiness: Readiness) -> None:
+async def _serve_users(nursery: trio.Nursery, config: NodeConfig, namespaces: Sequence[Namespace], readiness: Readiness, told: Told) -> None:
     """HTTP and WebSocket, on one port if that is what both have."""
     http, ws = config.http, config.ws
     known = {namespace.name for namespace in namespaces}
@@ -152,12 +152,10 @@ async def _serve_users(nursery: trio.Nursery, config: NodeConfig, namespaces: Se
             http_origins=http.corsdomain,
             websocket_origins=ws.origins,
         )
-        await _serve(nursery, config, "http", namespaces, [name for name in http.api if name in known], readiness, settings)
+        await _serve(nursery, config, "http", namespaces, [name for name in http.api if name in known], readiness, settings, told)
     if ws.enabled and not shared:
-        settings = ServerSettings(
-            host=ws.addr, port=ws.port, http=False, websocket=True, virtual_hosts=("*",), websocket_origins=ws.origins
-        )
-        await _serve(nursery, config, "ws", namespaces, [name for name in ws.api if name in known], readiness, settings)
+        settings = ServerSettings(host=ws.addr, port=ws.port, http=False, websocket=True, virtual_hosts=("*",), websocket_origins=ws.origins)
+        await _serve(nursery, config, "ws", namespaces, [name for name in ws.api if name in known], readiness, settings, told)
     if not config.ipc.disabled:
         await _serve_ipc(nursery, config, namespaces)
 
@@ -186,9 +184,10 @@ async def _serve(
     exposed: Sequence[str],
     readiness: Readiness,
     settings: ServerSettings,
+    told: Told,
 ) -> None:
     settings = replace(settings, rate=config.calls.rate)
-    server = RpcServer(_dispatcher(config, namespaces, exposed), readiness, settings, version=trinode_version())
+    server = RpcServer(_dispatcher(config, namespaces, exposed), readiness, settings, version=trinode_version(), told=told)
     address = await listen(nursery, option, server.run, settings.host, settings.port)
     shown = address if settings.http else address.replace("http://", "ws://")
     _log.info(f"JSON-RPC at {shown} ({', '.join(exposed)}{', also as a WebSocket' if settings.http and settings.websocket else ''})")

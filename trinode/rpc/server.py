@@ -12,7 +12,7 @@ from trinode.jsonrpc.http1_server import MAX_CONNECTIONS, serve_http1
 from trinode.jsonrpc.server import Refused
 from trinode.rpc.access import HeaderPairs, check_content_type, check_host, cors_headers
 from trinode.rpc.dispatch import Dispatcher
-from trinode.rpc.health import HEALTH_PATHS, health_answer
+from trinode.rpc.health import HEALTH_PATHS, Told, health_answer
 from trinode.rpc.node import Readiness
 from trinode.rpc.rates import Rates
 from trinode.rpc.room import Room
@@ -47,9 +47,11 @@ class ServerSettings:
 
 
 class RpcServer:
-    """The methods of a dispatcher on one port (a `trinode.jsonrpc.http1_server.App`). `version` is told at /healthz."""
+    """The methods of a dispatcher on one port (a `trinode.jsonrpc.http1_server.App`). `version` is told at /healthz, and with what `told`
+    gives at /status.
+    """
 
-    def __init__(self, dispatcher: Dispatcher, readiness: Readiness, settings: ServerSettings, *, version: str) -> None:
+    def __init__(self, dispatcher: Dispatcher, readiness: Readiness, settings: ServerSettings, *, version: str, told: Told = dict) -> None:
         self.requests = Room(settings.max_held)
         self.responses = Room(settings.max_unsent)
         self.max_body = settings.max_body
@@ -58,6 +60,7 @@ class RpcServer:
         self._readiness = readiness
         self._settings = settings
         self._version = version
+        self._told = told
         self._rates = Rates(settings.rate, settings.rate_burst) if settings.rate else None
 
     async def run(self, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
@@ -106,7 +109,7 @@ class RpcServer:
             return Response(204, TEXT, b"", cors_headers(request.headers, self._settings.http_origins, preflight=True))
         if request.method != b"POST":
             path = request.path.partition(b"?")[0].decode("latin-1")
-            health = health_answer(path, request.headers.get(b"accept", b""), self._readiness, self._version)
+            health = health_answer(path, request.headers.get(b"accept", b""), self._readiness, self._version, self._told)
             assert health is not None, "no other path was let through"
             return Response(*health)
         try:

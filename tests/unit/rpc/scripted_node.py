@@ -152,7 +152,9 @@ class Served:
         admin = AdminNamespace(self.admin, decode_payload)
         namespaces: list[Namespace] = [NetNamespace(901, lambda: 3), Web3Namespace(CLIENT_VERSION), admin, self.methods]
         self.dispatcher = Dispatcher(namespaces, ["net", "web3", "admin", "test"], limits, max_in_flight=max_in_flight)
-        self.server = RpcServer(self.dispatcher, self.readiness, ServerSettings(**{"port": 0, "websocket": True, **settings}), version="0.1.0")
+        whole = ServerSettings(**{"port": 0, "websocket": True, **settings})
+        told = {"legacyGeth": {"state": "ok"}}
+        self.server = RpcServer(self.dispatcher, self.readiness, whole, version="0.1.0", told=lambda: told)
 
     async def call(self, method: str, *params: object) -> Any:
         """The result, or the error object."""

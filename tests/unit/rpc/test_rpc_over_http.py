@@ -71,6 +71,8 @@ async def test_health_and_readiness() -> None:
         response = await client.get(url(port, "/readyz"), headers={"accept": "application/json"})
         assert (response.status_code, response.json()) == (503, {"status": "not ready", "reason": "stalled: L1 endpoint is gone"})
         assert (await client.get(url(port, "/healthz"))).status_code == 200
+        status = {"version": "0.1.0", "ready": False, "reason": "stalled: L1 endpoint is gone", "legacyGeth": {"state": "ok"}}
+        assert (await client.get(url(port, "/status"))).json() == status
         response = await client.head(url(port, "/readyz"))
         assert (response.status_code, response.content) == (503, b"")
 
