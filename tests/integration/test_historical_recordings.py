@@ -243,7 +243,7 @@ async def test_both_halves_answer_as_op_geth_did(recorded: Recorded) -> None:
 async def test_every_range_of_logs_and_a_batch(recorded: Recorded) -> None:
     async with node(recorded) as ask:
         batch: list[dict[str, Any]] = []
-        for index, (first, last) in enumerate([(0, 0xFF), (0x7F, 0x80), (0x40, 0x7F), (0x80, 0x90), (0, 0x80), (0x7E, 0x1000)]):
+        for index, (first, last) in enumerate([(0, 0xFF), (0x7F, 0x80), (0x40, 0x7F), (0x80, 0x90), (0, 0x80), (0x7E, 0x102)]):
             logs_of = [{"fromBlock": hex(first), "toBlock": hex(last)}]
             batch.append({"jsonrpc": "2.0", "id": index, "method": "eth_getLogs", "params": logs_of})
         together = await ask(batch)
@@ -253,6 +253,12 @@ async def test_every_range_of_logs_and_a_batch(recorded: Recorded) -> None:
             assert reply == {"jsonrpc": "2.0", "id": request["id"], "result": whole}
             counts.append(len(whole))
         assert min(counts[0], counts[2], counts[5]) > 0
+        for beyond in ("0x1000", "pending"):
+            refused = [
+                await ask({"jsonrpc": "2.0", "id": 1, "method": "eth_getLogs", "params": [{"fromBlock": first, "toBlock": beyond}]})
+                for first in ("0x7e", "0x80")
+            ]
+            assert refused[0]["error"]["code"] == -32602 and refused[0] == refused[1]
         for number in (0, 1, 0x7F, 0x80, 0x81):
             for method, params in (("eth_getBlockReceipts", []), ("eth_getHeaderByNumber", []), ("eth_getBlockByNumber", [True])):
                 request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": [hex(number), *params]}

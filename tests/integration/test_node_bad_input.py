@@ -66,7 +66,7 @@ class Place:
 
     def copy(self, name: str, source: str) -> Path:
         """A copy of a datadir."""
-        return shutil.copytree(self.folder / source, self.folder / name)
+        return shutil.copytree(self.folder / source, self.folder / name, ignore=shutil.ignore_patterns("*.ipc"))
 
 
 @pytest.fixture(scope="module")

@@ -99,12 +99,12 @@ def test_a_receipt_that_cannot_be_written_changes_nothing(chain: FakeChain) -> N
     assert_state(chain.open().state_at(chain.hashes[6]), chain.models[6])
 
 
-def test_block_hashes_go_back_255_blocks(tmp_path: Path) -> None:
+def test_block_hashes_go_back_256_blocks(tmp_path: Path) -> None:
     chain = FakeChain(tmp_path / "store").extend(258)
     state = chain.store.state_at(chain.hashes[257])
     assert state.block_hash(257) == chain.hashes[257]
-    assert state.block_hash(2) == chain.hashes[2]
-    for number in (1, 258, -1):
+    assert state.block_hash(1) == chain.hashes[1]
+    for number in (0, 258, -1):
         with pytest.raises(MissingState, match=f"hash of block {number} "):
             state.block_hash(number)
 

@@ -26,6 +26,8 @@ from trinode.rpc.eth.workers import Workers
 _LOG_BYTES = 600
 """Of a log's JSON, besides its data."""
 
+BEYOND_HEAD = "block range extends beyond current head block"
+
 
 class LogMethods:
     """Logs of past blocks."""
@@ -84,7 +86,7 @@ class LogMethods:
         if first > last or (query.first == LATEST and query.last != LATEST):
             raise RpcError(INVALID_PARAMS, "invalid block range params")
         if last > head:
-            raise RpcError(INVALID_PARAMS, "block range extends beyond current head block")
+            raise RpcError(INVALID_PARAMS, BEYOND_HEAD)
         return first, last
 
     def _number(self, name: str | int) -> int:

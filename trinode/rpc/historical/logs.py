@@ -12,10 +12,11 @@ import trio
 from trinode.jsonrpc.replies import JsonObject, RpcJsonError
 from trinode.jsonrpc.requests import INVALID_PARAMS, RpcError
 from trinode.rollup.json_fields import to_hex
-from trinode.rpc.eth.block_names import EARLIEST
+from trinode.rpc.eth.block_names import EARLIEST, PENDING
 from trinode.rpc.eth.errors import LIMIT_EXCEEDED
 from trinode.rpc.eth.limits import EthLimits
 from trinode.rpc.eth.log_filter import LogFilter, LogQuery
+from trinode.rpc.eth.logs import BEYOND_HEAD
 from trinode.rpc.historical.here import Here
 from trinode.rpc.historical.legacy import Legacy
 from trinode.rpc.historical.missing import no_endpoint
@@ -42,12 +43,15 @@ class LogRanges:
         first = 0 if query.first == EARLIEST else query.first
         if not isinstance(first, int) or first >= bedrock:
             return await local(query)
+        if query.last == PENDING:
+            return await local(query)  # which refuses it
         last = 0 if query.last == EARLIEST else await self._here.number(query.last)
         if last < first:
             raise RpcError(INVALID_PARAMS, "invalid block range params")
         if self._legacy is None:
             raise no_endpoint(execution=False)
-        last = min(last, max(self._here.head, bedrock - 1))
+        if last > max(self._here.head, bedrock - 1):
+            raise RpcError(INVALID_PARAMS, BEYOND_HEAD)
         if 0 < self._limits.log_range <= last - first:
             wish = f"{last - first + 1} blocks are asked for, {self._limits.log_range} at once are searched"
             raise RpcError(LIMIT_EXCEEDED, f"block range too large: {wish}. Use a narrower fromBlock and toBlock")
