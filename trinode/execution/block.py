@@ -147,11 +147,14 @@ class BlockExecutor:
         body.check_da_scalar()
         changes = session.finish()
         tries, nodes = parent.tries.updated(changes)
-        header = _header(environment, body, tries, extra_data)
+        transactions = tuple(prepared.raw for prepared in body.prepared)
+        header = assemble_header(
+            environment, transactions, body.receipts, tries, gas_used=body.gas_used, da_footprint=body.da_footprint, extra_data=extra_data
+        )
         return ExecutedBlock(
             header=header,
             hash=header_hash(header),
-            transactions=tuple(prepared.raw for prepared in body.prepared),
+            transactions=transactions,
             prepared=tuple(body.prepared),
             receipts=tuple(body.receipts),
             results=tuple(body.results),
@@ -271,13 +274,23 @@ class _Body:
         return footprint
 
 
-def _header(environment: BlockEnvironment, body: _Body, tries: StateTries, extra_data: bytes) -> Header:
+def assemble_header(
+    environment: BlockEnvironment,
+    transactions: Sequence[bytes],
+    receipts: Sequence[Receipt],
+    tries: StateTries,
+    *,
+    gas_used: int,
+    da_footprint: int,
+    extra_data: bytes,
+) -> Header:
+    """The header of a block with these raw transactions, after which the state is that of `tries`. `da_footprint` in gas."""
     rules = environment.rules
     withdrawals_root = EMPTY_TRIE_ROOT if rules.withdrawals else None
     if rules.withdrawals_root_is_message_passer:
         withdrawals_root = tries.storage_root(MESSAGE_PASSER)
     bloom = 0
-    for receipt in body.receipts:
+    for receipt in receipts:
         if receipt.logs:
             bloom |= int.from_bytes(receipt.logs_bloom, "big")
     return Header(
@@ -285,20 +298,20 @@ def _header(environment: BlockEnvironment, body: _Body, tries: StateTries, extra
         ommers_hash=EMPTY_OMMERS_HASH,
         beneficiary=environment.fee_recipient,
         state_root=tries.root,
-        transactions_root=ordered_trie_root([prepared.raw for prepared in body.prepared]),
-        receipts_root=receipts_root(body.receipts, rules),
+        transactions_root=ordered_trie_root(transactions),
+        receipts_root=receipts_root(receipts, rules),
         logs_bloom=bloom.to_bytes(BLOOM_SIZE, "big"),
         difficulty=0,
         number=environment.number,
         gas_limit=environment.gas_limit,
-        gas_used=body.gas_used,
+        gas_used=gas_used,
         timestamp=environment.timestamp,
         extra_data=extra_data,
         prev_randao=environment.prev_randao,
         nonce=bytes(8),
         base_fee_per_gas=environment.base_fee,
         withdrawals_root=withdrawals_root,
-        blob_gas_used=body.da_footprint if rules.parent_beacon_block_root else None,
+        blob_gas_used=da_footprint if rules.parent_beacon_block_root else None,
         excess_blob_gas=0 if rules.parent_beacon_block_root else None,
         parent_beacon_block_root=environment.parent_beacon_block_root,
         requests_hash=EMPTY_REQUESTS_HASH if rules.withdrawals_root_is_message_passer else None,

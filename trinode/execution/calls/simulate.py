@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from trinode.execution.block import BEACON_ROOTS, HISTORY_STORAGE, MESSAGE_PASSER
+from trinode.execution.block import BEACON_ROOTS, HISTORY_STORAGE, assemble_header
 from trinode.execution.calls.context import BlockOverrides, StateOverrides, with_moved_precompiles
 from trinode.execution.calls.simulate_call import CallOutcome, CallRun, RefusedCall, SimulatedCall
 from trinode.execution.calls.simulate_state import SimulatedState, changes_with_empty_accounts, override
@@ -21,17 +21,16 @@ from trinode.execution.evm.engine import FastSession
 from trinode.execution.evm.program import Programs
 from trinode.execution.forks import execution_rules_of
 from trinode.execution.header_fields import base_fee_after
-from trinode.execution.receipts import make_receipt, receipts_root
-from trinode.execution.rules import EvmFork, ExecutionRules
+from trinode.execution.receipts import make_receipt
+from trinode.execution.rules import EvmFork
 from trinode.execution.state import BLOCK_HASHES, StateReader
 from trinode.execution.tracing.machine import TracedMachine, new_programs
 from trinode.execution.trie.state_tries import StateTries
-from trinode.protocol.bloom import BLOOM_SIZE
 from trinode.protocol.eip1559 import encode_holocene_extra_data
-from trinode.protocol.header import EMPTY_OMMERS_HASH, EMPTY_REQUESTS_HASH, Header, header_hash
+from trinode.protocol.header import Header, header_hash
 from trinode.protocol.receipt import Receipt
 from trinode.protocol.transaction import Transaction, encode_transaction
-from trinode.protocol.trie import EMPTY_TRIE_ROOT, ordered_trie_root
+from trinode.protocol.trie import EMPTY_TRIE_ROOT
 from trinode.protocol.types import Address, Hash32
 from trinode.rollup.config import ChainOpConfig, RollupConfig
 from trinode.rollup.l1_attributes import DEFAULT_DA_FOOTPRINT_GAS_SCALAR
@@ -278,35 +277,8 @@ class _Body:
         self._receipts.append(make_receipt(raw, outcome.result, self.gas_used, rules, is_deposit=False))
 
     def header(self, tries: StateTries) -> Header:
-        environment, rules = self._environment, self._environment.rules
-        bloom = 0
-        for receipt in self._receipts:
-            bloom |= int.from_bytes(receipt.logs_bloom, "big")
-        return Header(
-            parent_hash=environment.parent_hash,
-            ommers_hash=EMPTY_OMMERS_HASH,
-            beneficiary=environment.fee_recipient,
-            state_root=tries.root,
-            transactions_root=ordered_trie_root(self.transactions),
-            receipts_root=receipts_root(self._receipts, rules),
-            logs_bloom=bloom.to_bytes(BLOOM_SIZE, "big"),
-            difficulty=0,
-            number=environment.number,
-            gas_limit=environment.gas_limit,
-            gas_used=self.gas_used,
-            timestamp=environment.timestamp,
-            extra_data=b"",
-            prev_randao=environment.prev_randao,
-            nonce=bytes(8),
-            base_fee_per_gas=environment.base_fee,
-            withdrawals_root=_withdrawals_root(rules, tries),
-            blob_gas_used=self._da_used if rules.parent_beacon_block_root else None,
-            excess_blob_gas=0 if rules.parent_beacon_block_root else None,
-            parent_beacon_block_root=environment.parent_beacon_block_root,
-            requests_hash=EMPTY_REQUESTS_HASH if rules.withdrawals_root_is_message_passer else None,
+        header = assemble_header(
+            self._environment, self.transactions, self._receipts, tries, gas_used=self.gas_used, da_footprint=self._da_used, extra_data=b""
         )
-
-
-def _withdrawals_root(rules: ExecutionRules, tries: StateTries) -> Hash32:
-    """Before Canyon, too, where blocks have none: op-geth's simulated blocks do."""
-    return tries.storage_root(MESSAGE_PASSER) if rules.withdrawals_root_is_message_passer else EMPTY_TRIE_ROOT
+        # Before Canyon blocks have no withdrawals: op-geth's simulated ones do.
+        return header if header.withdrawals_root is not None else replace(header, withdrawals_root=EMPTY_TRIE_ROOT)
