@@ -21,7 +21,7 @@ def block_object(block: KnownBlock, *, whole: bool, receipts: Sequence[Receipt] 
     `receipts`: the block's, for what deposits have there; None leaves it out, which rollup nodes do not read.
     """
     header = block.header
-    result = header_object(header) | {"hash": to_hex(block.hash), "size": hex(_size(block)), "uncles": []}
+    result = header_object(header) | {"hash": to_hex(block.hash), "size": hex(len(encode_block(block))), "uncles": []}
     if whole:
         known = KnownHeader(header, block.hash)
         of_each: Sequence[Receipt | None] = [None] * len(block.transactions) if receipts is None else receipts
@@ -34,10 +34,8 @@ def block_object(block: KnownBlock, *, whole: bool, receipts: Sequence[Receipt] 
     return result
 
 
-def _size(block: KnownBlock) -> int:
-    """Bytes of the block's RLP."""
+def encode_block(block: KnownBlock) -> bytes:
+    """RLP of a block: header, transactions, no uncles, and no withdrawals where there is a list of them (yellow paper, section 4.3; EIP-4895)."""
     transactions = encode_list([raw if raw[0] >= LEGACY_FROM else encode_bytes(raw) for raw in block.transactions])
-    parts = [encode_header(block.header), transactions, encode_list(())]
-    if block.header.withdrawals_root is not None:
-        parts.append(encode_list(()))
-    return len(encode_list(parts))
+    withdrawals = [] if block.header.withdrawals_root is None else [encode_list(())]
+    return encode_list([encode_header(block.header), transactions, encode_list(()), *withdrawals])

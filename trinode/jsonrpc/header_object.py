@@ -5,7 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from trinode.protocol.header import Header
+from trinode.protocol.types import Hash32
 from trinode.rollup.json_fields import to_hex
+
+_LATER_FIELDS = (
+    "baseFeePerGas",
+    "withdrawalsRoot",
+    "blobGasUsed",
+    "excessBlobGas",
+    "parentBeaconBlockRoot",
+    "requestsHash",
+    "blockAccessListHash",
+    "slotNumber",
+)
+
+
+def whole_header_object(header: Header, block_hash: Hash32) -> dict[str, Any]:
+    """As geth writes a header by itself, in notifications and witnesses: with its hash, and null for what its fork does not have."""
+    return dict.fromkeys(_LATER_FIELDS) | header_object(header) | {"hash": to_hex(block_hash)}
 
 
 def header_object(header: Header) -> dict[str, Any]:

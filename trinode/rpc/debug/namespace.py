@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trinode.jsonrpc.block_object import block_object
+from trinode.jsonrpc.block_object import block_object, encode_block
 from trinode.jsonrpc.declared import Declared, declare
 from trinode.jsonrpc.kinds import ANY_OBJECT, DATA_RESULT, HASH_RESULT, list_of, object_of
 from trinode.protocol.block import KnownBlock
@@ -23,7 +23,7 @@ from trinode.rollup.json_fields import to_hex
 from trinode.rpc.debug.chain_config import CHAIN_CONFIG, chain_config_object
 from trinode.rpc.debug.limits import DebugLimits
 from trinode.rpc.debug.ranges import RangeMethods
-from trinode.rpc.debug.raw import RawMethods, encode_block
+from trinode.rpc.debug.raw import RawMethods
 from trinode.rpc.debug.set_head import SetHead, SetHeadMethods
 from trinode.rpc.debug.trace_methods import TraceMethods
 from trinode.rpc.debug.trace_settings import TraceSettings

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trinode.jsonrpc.block_object import encode_block
 from trinode.jsonrpc.declared import Declared, Param, declare
 from trinode.jsonrpc.kinds import DATA_RESULT, HASH, list_of, or_null
-from trinode.jsonrpc.transaction_object import LEGACY_FROM
-from trinode.protocol.block import KnownBlock
 from trinode.protocol.header import encode_header
 from trinode.protocol.receipt import encode_receipt
-from trinode.protocol.rlp_codec import encode_bytes, encode_list
 from trinode.protocol.types import Hash32
 from trinode.rollup.json_fields import to_hex
 from trinode.rpc.debug.blocks import shown
@@ -79,10 +77,3 @@ def find_raw_transaction(chain: Chain, wanted: Hash32) -> bytes | None:
     place = chain.blocks.find_transaction(wanted)
     transactions = None if place is None else chain.blocks.transactions(place.block.hash)
     return None if place is None or transactions is None else transactions[place.position]
-
-
-def encode_block(block: KnownBlock) -> bytes:
-    """RLP of a block: header, transactions, no uncles, and no withdrawals where there is a list of them (yellow paper, section 4.3; EIP-4895)."""
-    transactions = encode_list([raw if raw[0] >= LEGACY_FROM else encode_bytes(raw) for raw in block.transactions])
-    withdrawals = [] if block.header.withdrawals_root is None else [encode_list(())]
-    return encode_list([encode_header(block.header), transactions, encode_list(()), *withdrawals])

@@ -15,7 +15,7 @@ from trinode.execution.evm.engine import FastEngine
 from trinode.execution.state import EMPTY_CODE_HASH
 from trinode.execution.trie.witness import WitnessRecorder
 from trinode.jsonrpc.declared import Declared, Param, declare
-from trinode.jsonrpc.header_object import header_object
+from trinode.jsonrpc.header_object import whole_header_object
 from trinode.jsonrpc.kinds import ANY_OBJECT, DATA_RESULT, HASH, NULL_RESULT, STRING, list_of, object_of
 from trinode.protocol.block import KnownBlock
 from trinode.protocol.header import decode_header, header_hash
@@ -32,16 +32,6 @@ from trinode.rpc.eth.kinds import BLOCK_HASH, BLOCK_NAME
 from trinode.rpc.eth.workers import Workers
 from trinode.storage.store import Store
 
-_LATER_FIELDS = (
-    "withdrawalsRoot",
-    "blobGasUsed",
-    "excessBlobGas",
-    "parentBeaconBlockRoot",
-    "requestsHash",
-    "blockAccessListHash",
-    "slotNumber",
-)
-"""Of a header, in op-geth: null before their forks."""
 _WITNESS = object_of({"headers": list_of(ANY_OBJECT), "codes": list_of(DATA_RESULT), "state": list_of(DATA_RESULT), "keys": NULL_RESULT})
 
 
@@ -142,7 +132,7 @@ def witness_object(recorder: WitnessRecorder) -> dict[str, Any]:
     """op-geth's object: the parent's header first and then those before it, codes, nodes; `keys` has no use, and is null."""
     headers = [recorder.parent, *[decode_header(rlp) for rlp in recorder.headers_read.values()]]
     by_hash = {header_hash(header): header for header in headers}
-    shown_headers = [dict.fromkeys(_LATER_FIELDS) | header_object(header) | {"hash": to_hex(digest)} for digest, header in by_hash.items()]
+    shown_headers = [whole_header_object(header, digest) for digest, header in by_hash.items()]
     return {"headers": shown_headers, "codes": _hex(recorder.codes_read.values()), "state": _hex(recorder.nodes_read.values()), "keys": None}
 
 

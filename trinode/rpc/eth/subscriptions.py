@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import trio
 
-from trinode.jsonrpc.header_object import header_object
+from trinode.jsonrpc.header_object import whole_header_object
 from trinode.jsonrpc.requests import INVALID_PARAMS, RpcError, take_params
 from trinode.jsonrpc.transaction_object import pending_transaction_object
 from trinode.protocol.transaction import transaction_hash
@@ -25,20 +25,6 @@ from trinode.rpc.subscriptions.kinds import SubscriptionKind
 
 SYNC_CHECK_SECONDS = 5.0
 """Whether the node is behind is looked at with each block, and as often as that."""
-
-_NOT_YET = dict.fromkeys(
-    (
-        "baseFeePerGas",
-        "withdrawalsRoot",
-        "blobGasUsed",
-        "excessBlobGas",
-        "parentBeaconBlockRoot",
-        "requestsHash",
-        "blockAccessListHash",
-        "slotNumber",
-    )
-)
-"""What op-geth's notifications have as null in blocks without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +116,7 @@ def _syncing_object(progress: SyncProgress) -> dict[str, Any]:
 @lru_cache(64)
 def encoded_head(block: ToldBlock) -> msgspec.Raw:
     """The header, with null where its fork has no such field."""
-    return msgspec.Raw(msgspec.json.encode(_NOT_YET | header_object(block.header) | {"hash": to_hex(block.hash)}))
+    return msgspec.Raw(msgspec.json.encode(whole_header_object(block.header, block.hash)))
 
 
 @lru_cache(64)

@@ -14,11 +14,11 @@ from tests.unit.execution.small_chain import transfer
 from tests.unit.rpc.eth.eth_chain import EthChain, data
 from trinode.engine.pool.limits import PoolLimits
 from trinode.engine.pool.pool import TransactionPool
+from trinode.jsonrpc.block_object import encode_block
 from trinode.jsonrpc.declared import Declared
 from trinode.protocol.block import KnownBlock
 from trinode.protocol.keccak import keccak256
 from trinode.rpc.debug.namespace import DebugNamespace, DebugSources
-from trinode.rpc.debug.raw import encode_block
 from trinode.rpc.eth.limits import EthLimits
 from trinode.rpc.eth.workers import Workers
 from trinode.rpc.execution_admin import ExecutionAdminNamespace
