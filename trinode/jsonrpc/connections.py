@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import structlog
 import trio
 
 MAX_HEAD = 16 << 10
@@ -17,6 +20,7 @@ SEND_SECONDS = 30.0
 
 _PIECE = 256 << 10
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_log = structlog.get_logger()
 
 
 class Connection(trio.abc.HalfCloseableStream):
@@ -96,3 +100,19 @@ class Connection(trio.abc.HalfCloseableStream):
             await trio.sleep_forever()
         finally:
             self.socket.close()
+
+
+@asynccontextmanager
+async def attended(connection: Connection) -> AsyncIterator[trio.Nursery]:
+    """A nursery for what is done with a connection: cancelled at the end of the block, and the connection is closed when it is cancelled. That the
+    client is gone ends the block, and so does any other failure: of this connection, and of no more.
+    """
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection.close_when_cancelled)
+            yield nursery
+            nursery.cancel_scope.cancel()
+    except* (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+        pass
+    except* Exception as error:  # noqa: BLE001
+        _log.debug("a connection failed", exc_info=error)

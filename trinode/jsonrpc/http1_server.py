@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 import trio
 
-from trinode.jsonrpc.connections import HEAD_SECONDS, SEND_SECONDS, Connection
+from trinode.jsonrpc.connections import HEAD_SECONDS, SEND_SECONDS, Connection, attended
 from trinode.jsonrpc.http1 import CONTINUE, TEXT, Reader, Request, Response
 from trinode.jsonrpc.server import KEEP_ALIVE, Refused
 
@@ -207,14 +207,8 @@ class Http1Server:
         try:
             with socket_:
                 connection = Connection(trio.SocketStream(trio.socket.from_stdlib_socket(socket_)), read, address)
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(connection.close_when_cancelled)
+                async with attended(connection):
                     await self._websockets(connection)
-                    nursery.cancel_scope.cancel()
-        except* (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            pass  # the client is gone
-        except* Exception as error:  # noqa: BLE001
-            _log.debug("a connection failed", exc_info=error)
         finally:
             self._open_websockets -= 1
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, cast
 
 import h11
-import structlog
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
@@ -19,7 +18,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 from hypercorn.utils import parse_socket_addr, repr_socket_addr
 
-from trinode.jsonrpc.connections import Connection
+from trinode.jsonrpc.connections import Connection, attended
 
 KEEP_ALIVE = 120.0
 """Seconds that an idle connection stays open: many blocks long, so that a caller does not connect for each."""
@@ -35,7 +34,6 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_log = structlog.get_logger()
 
 
 class Refused(Exception):
@@ -133,15 +131,9 @@ class _Server:
         self._open += 1
         try:
             connection = Connection(stream)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(connection.close_when_cancelled)
+            async with attended(connection) as nursery:
                 nursery.start_soon(_end_after, connection, nursery.cancel_scope)
                 await self._serve(connection)
-                nursery.cancel_scope.cancel()
-        except* (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            pass  # the client is gone
-        except* Exception as error:  # noqa: BLE001
-            _log.debug("a connection failed", exc_info=error)
         finally:
             self._open -= 1
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from trinode.jsonrpc.connections import Connection
+from trinode.jsonrpc.connections import Connection, attended
 from trinode.jsonrpc.requests import PARSE_ERROR, RpcError
 from trinode.rpc.conversation import Conversation
 from trinode.rpc.dispatch import Dispatcher
@@ -127,12 +127,8 @@ class IpcServer:
         self._open += 1
         try:
             connection = Connection(stream)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(connection.close_when_cancelled)
+            async with attended(connection) as nursery:
                 await self._converse(nursery, connection)
-                nursery.cancel_scope.cancel()
-        except* (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            pass  # the client is gone
         finally:
             self._open -= 1
 
