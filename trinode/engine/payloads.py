@@ -13,7 +13,7 @@ from trinode.protocol.block import KnownBlock
 from trinode.protocol.deposit import DepositTransaction
 from trinode.protocol.header import header_hash
 from trinode.protocol.keccak import keccak256
-from trinode.protocol.payload import ExecutionPayload, PayloadAttributes, PayloadEnvelope, encode_withdrawal, payload_header
+from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope, encode_withdrawal, payload_header, payload_of
 from trinode.protocol.rlp_codec import Item, encode
 from trinode.protocol.types import Hash32
 
@@ -87,28 +87,7 @@ def _optional(field: bytes | None) -> Item:
 
 def built_payload(block: ExecutedBlock) -> BuiltPayload:
     """The block as an execution payload, with what it is worth."""
-    header = block.header
-    payload = ExecutionPayload(
-        parent_hash=header.parent_hash,
-        fee_recipient=header.beneficiary,
-        state_root=header.state_root,
-        receipts_root=header.receipts_root,
-        logs_bloom=header.logs_bloom,
-        prev_randao=header.prev_randao,
-        block_number=header.number,
-        gas_limit=header.gas_limit,
-        gas_used=header.gas_used,
-        timestamp=header.timestamp,
-        extra_data=header.extra_data,
-        base_fee_per_gas=header.base_fee_per_gas or 0,
-        block_hash=block.hash,
-        transactions=block.transactions,
-        withdrawals=None if header.withdrawals_root is None else (),
-        blob_gas_used=header.blob_gas_used,
-        excess_blob_gas=header.excess_blob_gas,
-        withdrawals_root=None if header.requests_hash is None else header.withdrawals_root,
-    )
-    return BuiltPayload(PayloadEnvelope(payload, header.parent_beacon_block_root), block_value(block))
+    return BuiltPayload(payload_of(KnownBlock(block.header, block.hash, block.transactions)), block_value(block))
 
 
 def block_value(block: ExecutedBlock) -> int:

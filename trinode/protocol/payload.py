@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from trinode.protocol.block import KnownBlock
 from trinode.protocol.errors import DecodingError
 from trinode.protocol.header import EMPTY_OMMERS_HASH, EMPTY_REQUESTS_HASH, Header, header_hash
 from trinode.protocol.rlp_codec import encode_bytes, encode_int, encode_list
@@ -131,6 +132,32 @@ def payload_header(envelope: PayloadEnvelope) -> Header:
         parent_beacon_block_root=envelope.parent_beacon_block_root,
         requests_hash=EMPTY_REQUESTS_HASH if payload.withdrawals_root is not None else None,
     )
+
+
+def payload_of(block: KnownBlock) -> PayloadEnvelope:
+    """The inverse of `payload_header`: a block of L2 as its payload. L2's blocks have no withdrawals."""
+    header = block.header
+    payload = ExecutionPayload(
+        parent_hash=header.parent_hash,
+        fee_recipient=header.beneficiary,
+        state_root=header.state_root,
+        receipts_root=header.receipts_root,
+        logs_bloom=header.logs_bloom,
+        prev_randao=header.prev_randao,
+        block_number=header.number,
+        gas_limit=header.gas_limit,
+        gas_used=header.gas_used,
+        timestamp=header.timestamp,
+        extra_data=header.extra_data,
+        base_fee_per_gas=header.base_fee_per_gas or 0,
+        block_hash=block.hash,
+        transactions=block.transactions,
+        withdrawals=None if header.withdrawals_root is None else (),
+        blob_gas_used=header.blob_gas_used,
+        excess_blob_gas=header.excess_blob_gas,
+        withdrawals_root=None if header.requests_hash is None else header.withdrawals_root,
+    )
+    return PayloadEnvelope(payload, header.parent_beacon_block_root)
 
 
 def encode_withdrawal(withdrawal: Withdrawal) -> bytes:

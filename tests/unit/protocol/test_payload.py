@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from trinode.protocol.block import KnownBlock
 from trinode.protocol.header import EMPTY_REQUESTS_HASH, header_hash
 from trinode.protocol.payload import (
     ExecutionPayload,
@@ -17,6 +18,7 @@ from trinode.protocol.payload import (
     encode_envelope,
     payload_block_hash,
     payload_header,
+    payload_of,
 )
 from trinode.protocol.trie import EMPTY_TRIE_ROOT, ordered_trie_root
 
@@ -167,3 +169,10 @@ def test_block_hash(version: int) -> None:
 
 def test_empty_requests_hash() -> None:
     assert hashlib.sha256(b"").digest() == EMPTY_REQUESTS_HASH
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_a_block_and_its_payload(version: int) -> None:
+    envelope = ENVELOPES[version]
+    block = KnownBlock(payload_header(envelope), envelope.payload.block_hash, envelope.payload.transactions)
+    assert payload_of(block) == envelope
