@@ -102,6 +102,8 @@ class Identity:
 
     def __init__(self, private_key: bytes) -> None:
         """Raises ValueError if that is no private key."""
+        if len(private_key) != 32:
+            raise ValueError(f"a private key of {len(private_key)} bytes, not 32")
         self._key = PrivateKey(private_key)
         self.public_key = PublicKey(SECP256K1, self._key.public_key.format())
         self.peer_id = self.public_key.peer_id
