@@ -1,0 +1,67 @@
+"""Where nodes are: IP addresses with UDP ports, and which of them may be told by whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+IP = IPv4Address | IPv6Address
+
+_SUBNET_BITS = {4: 24, 6: 48}
+"""What one operator has at little cost counts as one, where addresses are counted."""
+_LOWEST_PORT = 1025
+"""A told record must not make us send to the ports of other services."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address that UDP packets come from and go to."""
+
+    ip: IP
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.ip}]:{self.port}" if self.ip.version == 6 else f"{self.ip}:{self.port}"
+
+
+def parse_ip(text: str) -> IP:
+    """The address; an IPv4 address in IPv6 form is IPv4. Raises ValueError."""
+    return plain_ip(ip_address(text))
+
+
+def plain_ip(ip: IP) -> IP:
+    """The IPv4 address behind its IPv6 form, where it is one."""
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
+
+
+def subnet_of(ip: IP) -> bytes:
+    """What addresses of one network have in common, as a key."""
+    return ip.packed[: _SUBNET_BITS[ip.version] // 8]
+
+
+_LOCAL_NETWORKS = tuple(ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"))
+
+
+@lru_cache(maxsize=4096)
+def is_local(ip: IP) -> bool:
+    """Whether it is this machine's or its network's own: there a subnet is not an operator."""
+    return ip.is_loopback or any(ip in network for network in _LOCAL_NETWORKS if network.version == ip.version)
+
+
+def may_be_told(told: Endpoint, teller: IP) -> bool:
+    """Whether a node at `teller` may make us send packets to this endpoint."""
+    return told.port >= _LOWEST_PORT and means_the_same(told.ip, teller)
+
+
+def means_the_same(ip: IP, teller: IP) -> bool:
+    """Whether an address that a node at `teller` speaks of is the same one here. Addresses that only a network of its own reaches are others in
+    ours; taken at their word, anybody outside could make us speak to what is inside.
+    """
+    if ip.is_unspecified or ip.is_multicast:
+        return False
+    if ip.is_loopback:
+        return teller.is_loopback
+    if is_local(ip):
+        return is_local(teller)
+    return ip.is_global
