@@ -90,11 +90,11 @@ def test_any_bytes_are_a_key_or_a_violation(data: bytes) -> None:
 
 @pytest.mark.parametrize("key", [b"", bytes(32), PRIVATE[1:], PRIVATE + b"\x00", b"\xff" * 32], ids=len)
 def test_what_is_no_private_key(key: bytes) -> None:
-    with pytest.raises(ValueError, match="bytes, not 32|scalar"):
+    with pytest.raises(ValueError, match=r"bytes, not 32|scalar"):
         Identity(key)
 
 
 @pytest.mark.parametrize("text", ["", "0OIl", "16Uiu2HA", "Qm", "1" * 500])
 def test_what_is_no_peer_id(text: str) -> None:
-    with pytest.raises(ValueError, match="peer id|character"):
+    with pytest.raises(ValueError, match=r"peer id|character"):
         parse_peer_id(text)

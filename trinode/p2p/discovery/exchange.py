@@ -80,7 +80,7 @@ class Exchange:
         self._requested, self._met, self._record_of = requested, met, record_of
         self._sessions: Recent[Route, Session] = Recent(limits.sessions)
         self._challenges: Recent[Route, Challenge] = Recent(limits.challenges)
-        self._admission = Admission(limits, now)
+        self._admission = Admission(limits)
         self._calls: dict[Route, _Call] = {}
         self._waiting: dict[Route, deque[_Call]] = {}
         self._by_nonce: dict[bytes, _Call] = {}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from trinode.p2p.discovery.endpoint import IP, subnet_of
 from trinode.p2p.discovery.recent import Recent
+from trinode.p2p.token_bucket import TokenBucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +37,23 @@ class Limits:
     """Liveness checks under way at once."""
 
 
-class TokenBucket:
-    """`rate` a second, and twice that at once."""
-
-    __slots__ = ("_at", "_rate", "_tokens")
-
-    def __init__(self, rate: float, now: float) -> None:
-        self._rate, self._tokens, self._at = rate, 2 * rate, now
-
-    def take(self, now: float) -> bool:
-        """Whether there is one left; it is taken."""
-        self._tokens = min(2 * self._rate, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
 class Admission:
     """Who may speak to us unasked. Answers to our own requests are not counted here."""
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._rate = limits.packets_per_second
         self._subnets: Recent[bytes, TokenBucket] = Recent(limits.subnets)
-        self._unknown = TokenBucket(limits.unknown_packets_per_second, now)
+        self._unknown = _bucket(limits.unknown_packets_per_second)
 
     def admits(self, ip: IP, known: bool, now: float) -> bool:
         """Whether a packet from there is read. `known`: there is a session with its endpoint."""
         subnet = subnet_of(ip)
         bucket = self._subnets.get(subnet)
         if bucket is None:
-            bucket = TokenBucket(self._rate, now)
+            bucket = _bucket(self._rate)
             self._subnets.put(subnet, bucket)
-        return bucket.take(now) and (known or self._unknown.take(now))
+        return bucket.take_one(now) and (known or self._unknown.take_one(now))
+
+
+def _bucket(rate: float) -> TokenBucket:
+    return TokenBucket(rate, 2 * rate)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from trinode.p2p.host.addresses import Reach, neighbourhood, reach_of
+from trinode.p2p.token_bucket import TokenBucket
 
 _MOST_BUCKETS = 4_096
 """Neighbourhoods whose rate is remembered; the longest silent goes."""
@@ -43,32 +44,13 @@ class HostLimits:
     dial_targets: int = 8
 
 
-class Bucket:
-    """Tokens that come back at `rate` a second, `burst` at most."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._tokens = float(burst)
-        self._at = float("-inf")
-
-    def take(self, now: float) -> bool:
-        """Whether there was one."""
-        self._tokens = min(float(self._burst), self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
 class Arrivals:
     """Whether there is a place for one more connection that somebody opens, before anything is spent on it."""
 
     def __init__(self, limits: HostLimits) -> None:
         self._limits = limits
-        self._all = Bucket(limits.arrivals_per_second, limits.arrivals_burst)
-        self._buckets: dict[str, Bucket] = {}
+        self._all = TokenBucket(limits.arrivals_per_second, limits.arrivals_burst)
+        self._buckets: dict[str, TokenBucket] = {}
         self._links: Counter[str] = Counter()
         self._upgrading: Counter[str] = Counter()
 
@@ -79,7 +61,7 @@ class Arrivals:
             return "too many are being upgraded"
         if self._links[where] >= limits.links_per_neighbourhood and reach_of(ip) is Reach.WORLD:
             return "too many from one neighbourhood"
-        if not self._bucket(where).take(now) or not self._all.take(now):
+        if not self._bucket(where).take_one(now) or not self._all.take_one(now):
             return "they come too fast"
         return None
 
@@ -95,11 +77,11 @@ class Arrivals:
         with counted(self._links, neighbourhood(ip)):
             yield
 
-    def _bucket(self, where: str) -> Bucket:
+    def _bucket(self, where: str) -> TokenBucket:
         bucket = self._buckets.pop(where, None)
         if bucket is None:
             limits = self._limits
-            bucket = Bucket(limits.arrivals_per_second_of_neighbourhood, limits.arrivals_burst_of_neighbourhood)
+            bucket = TokenBucket(limits.arrivals_per_second_of_neighbourhood, limits.arrivals_burst_of_neighbourhood)
             if len(self._buckets) >= _MOST_BUCKETS:
                 del self._buckets[next(iter(self._buckets))]
         self._buckets[where] = bucket

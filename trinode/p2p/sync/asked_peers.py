@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from trinode.p2p.identity import PeerId
 from trinode.p2p.peers import Connected
 from trinode.p2p.sync.limits import ClientLimits
-from trinode.p2p.sync.token_bucket import TokenBucket
+from trinode.p2p.token_bucket import TokenBucket
 
 
 @dataclass(slots=True)

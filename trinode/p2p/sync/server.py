@@ -18,7 +18,7 @@ from trinode.p2p.identity import PeerId, show_peer_id
 from trinode.p2p.peers import Host
 from trinode.p2p.sync.codec import REQUEST_SIZE, PayloadCodec, Result, decode_request
 from trinode.p2p.sync.limits import INLINE_SIZE, ServerLimits
-from trinode.p2p.sync.token_bucket import TokenBucket
+from trinode.p2p.token_bucket import TokenBucket
 from trinode.protocol.payload import PayloadEnvelope
 from trinode.rollup.config import RollupConfig
 

@@ -166,7 +166,7 @@ def test_who_may_tell_of_what(told: str, teller: str, allowed: bool) -> None:
 
 def test_admission() -> None:
     limits = Limits(packets_per_second=10, unknown_packets_per_second=30, subnets=8)
-    admission = Admission(limits, 0.0)
+    admission = Admission(limits)
     one, neighbour, other = (parse_ip(text) for text in ("50.0.0.1", "50.0.0.2", "51.0.0.1"))
     assert sum(admission.admits(one, False, 0.0) for _ in range(50)) == 20
     assert not admission.admits(neighbour, True, 0.0)

@@ -7,17 +7,10 @@ from contextlib import ExitStack
 import pytest
 
 from trinode.p2p.host.addresses import Reach, neighbourhood, reach_of
-from trinode.p2p.host.limits import Arrivals, Bucket, HostLimits
+from trinode.p2p.host.limits import Arrivals, HostLimits
 
 FAST = {"arrivals_per_second": 1e6, "arrivals_per_second_of_neighbourhood": 1e6}
 TOO_FAST = "they come too fast"
-
-
-def test_tokens_come_back_with_time() -> None:
-    bucket = Bucket(2.0, 3)
-    assert [bucket.take(10.0) for _ in range(5)] == [True, True, True, False, False]
-    assert [bucket.take(10.5) for _ in range(2)] == [True, False]
-    assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
 
 
 def test_connections_that_are_being_upgraded_are_few() -> None:

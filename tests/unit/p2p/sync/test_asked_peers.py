@@ -12,7 +12,7 @@ from trinode.p2p.identity import PeerId
 from trinode.p2p.peers import Connected
 from trinode.p2p.sync.asked_peers import AskedPeers
 from trinode.p2p.sync.limits import ClientLimits
-from trinode.p2p.sync.token_bucket import TokenBucket
+from trinode.p2p.token_bucket import TokenBucket
 
 A, B, C = (peer_name(name) for name in "abc")
 

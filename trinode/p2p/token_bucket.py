@@ -13,7 +13,7 @@ class TokenBucket:
 
     __slots__ = ("_burst", "_left", "_rate", "_since")
 
-    def __init__(self, rate: float, burst: int) -> None:
+    def __init__(self, rate: float, burst: float) -> None:
         self._rate = rate
         self._burst = burst
         self._left = float(burst)
@@ -28,6 +28,13 @@ class TokenBucket:
         """Takes a token; one that is not there yet too, and then all who follow wait longer."""
         self._left = self._left_at(now) - 1
         self._since = max(now, self._since)
+
+    def take_one(self, now: float) -> bool:
+        """Takes a token if there is one; whether there was."""
+        if self.wait(now):
+            return False
+        self.take(now)
+        return True
 
     def _left_at(self, now: float) -> float:
         return min(float(self._burst), self._left + max(0.0, now - self._since) * self._rate)
