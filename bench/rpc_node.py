@@ -6,6 +6,7 @@ says how many there were, and in how many seconds.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from pathlib import Path
@@ -13,8 +14,10 @@ from pathlib import Path
 import trio
 
 from bench.rpc_chain import BUSY_TRANSFERS, BenchChain
+from trinode.engine.moves import told_of
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
+from trinode.protocol.head_move import BlockWithReceipts
 from trinode.protocol.payload import PayloadAttributes
 from trinode.rpc.dispatch import Dispatcher
 from trinode.rpc.eth.namespace import EthNamespace
@@ -37,14 +40,21 @@ class _Node:
         genesis = self.chain.genesis()
         self.store = Store.create(folder, ChainIdentity(self.chain.config.l2_chain_id, genesis.hash), genesis, history=None)
         self._executor = BlockExecutor(self.chain.config, FastEngine())
+        self.eth: EthNamespace | None = None
         for attributes in self.chain.all():
             self.execute(attributes)
         self._is_busy = False
+
+    def prepare(self, block: BlockWithReceipts) -> None:
+        """As the engine has it done before a block is the head."""
+        if self.eth is not None:
+            self.eth.prepare_head(block)
 
     def execute(self, attributes: PayloadAttributes) -> int:
         """The next block, executed and kept; its gas."""
         block = self._executor.build(self.store.parent_for(self.store.head.hash), attributes)
         assert all(each.succeeded for each in block.receipts)
+        self.prepare(told_of(block))
         self.store.append(block)
         return block.header.gas_used
 
@@ -64,7 +74,9 @@ class _Node:
 async def _main(folder: Path) -> None:
     node = await trio.to_thread.run_sync(_Node, folder)
     prepared = [node.chain.next(BUSY_TRANSFERS) for _ in range(_PREPARED)]
-    eth = EthNamespace(node.chain.config, node.store, progress=lambda: None)
+    gc.collect()
+    gc.freeze()  # as the node does
+    node.eth = eth = EthNamespace(node.chain.config, node.store, progress=lambda: None)
     server = RpcServer(Dispatcher([eth], ["eth"]), _Ready(), ServerSettings(port=0), version="bench")
     async with trio.open_nursery() as nursery:
         (address,) = await nursery.start(lambda task_status: server.run(task_status=task_status))

@@ -20,6 +20,7 @@ from harness.scenario import BATCHER_KEYS, GENESIS_TIME, L2_CHAIN_ID, STRANGER_K
 from tests.unit.derive.network import forks_at_genesis
 from tests.unit.execution.small_chain import ETHER, senders, transfer
 from trinode.engine.core import EngineCore
+from trinode.engine.pool.condition import Beginning
 from trinode.engine.service import EngineService
 from trinode.execution.block import BlockExecutor, ExecutedBlock
 from trinode.execution.evm.engine import FastEngine
@@ -48,7 +49,7 @@ class EndlessPool:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def best(self, base_fee: int) -> Iterable[bytes]:
+    def best(self, base_fee: int, block: Beginning | None = None) -> Iterable[bytes]:
         """Three transfers on the head."""
         account = self._store.state_at(self._store.head.hash).account(senders()[0])
         assert account is not None

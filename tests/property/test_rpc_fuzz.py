@@ -76,7 +76,7 @@ async def namespaces_over(chain: EthChain) -> list[Namespace]:
     pool = TransactionPool(config, store, PoolLimits(), clock=lambda: 0.0)
     pool.add(transfer(1, 0))
     eth = EthNamespace(
-        config, store, progress=lambda: None, taker=ToPool(pool), pooled=Pooled(pool.get, pool.pending_nonce), limits=LIMITS, conditional=True
+        config, store, progress=lambda: None, taker=ToPool(pool), pooled=Pooled(pool.get, pool.pending_nonce), limits=LIMITS, conditional=True, keep=ToPool(pool).send_conditional
     )
     return [
         eth,

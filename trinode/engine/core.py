@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trinode.engine.held import HeldBlocks, InvalidBlocks, WaitingPayloads
-from trinode.engine.moves import about_to_be_removed, move_of
+from trinode.engine.moves import about_to_be_removed, move_of, told_of
 from trinode.engine.payloads import Payload, Payloads, Pool, built_payload, claimed_block, payload_id
+from trinode.engine.pool.condition import Beginning
 from trinode.engine.status import (
     BuiltPayload,
     ForkchoiceResult,
@@ -27,7 +28,7 @@ from trinode.engine.tree import BlockTree, Line, NotValid
 from trinode.execution.block import BlockExecutor, ExecutedBlock
 from trinode.execution.errors import InvalidAttributes, InvalidBlock
 from trinode.protocol.block import KnownBlock, KnownHeader
-from trinode.protocol.head_move import HeadMove
+from trinode.protocol.head_move import BlockWithReceipts, HeadMove
 from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.types import BlockId, Hash32
 from trinode.storage.store import Store
@@ -62,6 +63,8 @@ class EngineCore:
         """
         self._store = store
         self._on_head_moved = on_head_moved
+        self.prepare_head: Callable[[BlockWithReceipts], None] = lambda block: None
+        """Is given each block that is about to be the head, on the engine's thread."""
         self._executor = executor
         self._pool = pool
         self._tree = BlockTree(
@@ -187,6 +190,8 @@ class EngineCore:
 
     def _adopt(self, line: Line) -> list[ExecutedBlock]:
         """Makes the end of the line the head, and tells of it. Raises NotValid."""
+        if line.blocks and not isinstance(line.blocks[-1], KnownBlock):
+            self.prepare_head(told_of(line.blocks[-1].block))
         if self._on_head_moved is None:
             return self._tree.adopt(line)
         removed = about_to_be_removed(self._store, line.base.number)
@@ -223,6 +228,7 @@ class EngineCore:
         except NotValid:
             return
         base_fee = payload.built.envelope.payload.base_fee_per_gas
-        block = self._executor.build(parent, payload.attributes, pool.best(base_fee))
+        begun = Beginning(parent.header.number + 1, payload.attributes.timestamp, parent.state, parent.tries)
+        block = self._executor.build(parent, payload.attributes, pool.best(base_fee, begun))
         self._tree.hold(block)
         payload.built, payload.takes_pool = built_payload(block), False

@@ -36,4 +36,9 @@ def about_to_be_removed(store: Store, base: int) -> tuple[BlockWithReceipts, ...
 
 def move_of(removed: tuple[BlockWithReceipts, ...] | None, added: Sequence[ExecutedBlock]) -> HeadMove:
     """The move, once it is made."""
-    return HeadMove(removed, tuple([BlockWithReceipts(KnownBlock(each.header, each.hash, each.transactions), each.receipts) for each in added]))
+    return HeadMove(removed, tuple([told_of(each) for each in added]))
+
+
+def told_of(block: ExecutedBlock) -> BlockWithReceipts:
+    """What of a block is told."""
+    return BlockWithReceipts(KnownBlock(block.header, block.hash, block.transactions), block.receipts)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from trinode.engine.pool.condition import Beginning
 from trinode.engine.status import PAYLOAD_ID_SIZE, BuiltPayload, PayloadStatus, Status
 from trinode.execution.block import ExecutedBlock
 from trinode.execution.validity import fees_of
@@ -24,7 +25,7 @@ MOST_PAYLOADS = 16
 class Pool(Protocol):
     """Where transactions come from that nobody forces into a block. Called on the engine's thread."""
 
-    def best(self, base_fee: int) -> Iterable[bytes]:
+    def best(self, base_fee: int, block: Beginning | None = None) -> Iterable[bytes]:
         """Raw transactions in the order in which they should be tried, for a block of that base fee (wei)."""
 
     def head_moved(self, appended: Sequence[ExecutedBlock]) -> None:

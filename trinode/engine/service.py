@@ -10,6 +10,7 @@ import trio
 from trinode.engine.core import EngineCore
 from trinode.engine.status import BuiltPayload, ForkchoiceResult, ForkchoiceState, PayloadStatus
 from trinode.protocol.block import KnownBlock, KnownHeader
+from trinode.protocol.head_move import BlockWithReceipts
 from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.types import Hash32
 
@@ -63,6 +64,10 @@ class EngineService:
     def bad_blocks(self) -> tuple[KnownBlock, ...]:
         """As `EngineCore.bad_blocks`, without a turn."""
         return self._core.bad_blocks()
+
+    def prepare_heads(self, prepare: Callable[[BlockWithReceipts], None]) -> None:
+        """`prepare` is given each block that is about to be the head, on the engine's thread."""
+        self._core.prepare_head = prepare
 
     async def set_head(self, number: int) -> None:
         """As `EngineCore.set_head`."""

@@ -7,6 +7,8 @@
     declared, kinds          methods with what they take and give, for reading requests and for documents
     requests                 requests and batches, from bytes to bytes
     http1, http1_server      HTTP/1.1 for many callers, without a task for each request
+    http1_client             one of them
+    readiness                which of their sockets have something
     connections, server      an ASGI app under hypercorn on trio, whose clients may be slow, silent or gone
     header_object, block_object, transaction_object, proof_object   what a server writes
 """

@@ -114,6 +114,7 @@ async def stateless_engine(config: NodeConfig, rollup: RollupConfig, executor: B
             raise StartError(str(error)) from error
         async with trio.open_nursery() as nursery:
             await nursery.start(engine.run)
+            nursery.start_soon(verified.run)
             yield OpenEngine(engine, withdrawal_root_of_header, None, verified)
             nursery.cancel_scope.cancel()
     finally:

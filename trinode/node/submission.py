@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 import trio
 
+from trinode.engine.pool.condition import Condition
 from trinode.engine.pool.limits import PoolError
 from trinode.engine.pool.pool import TransactionPool
 from trinode.execution.errors import MissingState
@@ -32,8 +33,12 @@ class ToPool:
 
     async def send_raw_transaction(self, raw: bytes) -> Hash32:
         """Raises TransactionRefused."""
+        return await self.send_conditional(raw, None)
+
+    async def send_conditional(self, raw: bytes, condition: Condition | None) -> Hash32:
+        """With a condition that must hold when a block is made. Raises TransactionRefused."""
         try:
-            return await trio.to_thread.run_sync(self._pool.add, raw, limiter=self._threads)
+            return await trio.to_thread.run_sync(self._pool.add, raw, condition, limiter=self._threads)
         except PoolError as error:
             raise TransactionRefused(error.code, error.message) from error
         except MissingState as error:

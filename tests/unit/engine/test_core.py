@@ -14,6 +14,7 @@ from trinode.engine import tree
 from trinode.engine.core import EngineCore
 from trinode.engine.held import HeldBlocks, InvalidBlocks, WaitingPayloads
 from trinode.engine.payloads import MOST_PAYLOADS, block_value, payload_id
+from trinode.engine.pool.condition import Beginning
 from trinode.engine.status import InvalidForkchoiceState, InvalidPayloadAttributes, PayloadStatus, Status, UnknownPayload
 from trinode.execution.block import ExecutedBlock
 from trinode.protocol.payload import Withdrawal
@@ -398,7 +399,7 @@ class FixedPool:
         self.transactions: list[bytes] = []
         self.base_fees: list[int] = []
 
-    def best(self, base_fee: int) -> Iterable[bytes]:
+    def best(self, base_fee: int, block: Beginning | None = None) -> Iterable[bytes]:
         """All of it."""
         self.base_fees.append(base_fee)
         return list(self.transactions)

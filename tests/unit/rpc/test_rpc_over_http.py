@@ -15,6 +15,8 @@ from trio.testing import wait_all_tasks_blocked
 from tests.unit.rpc.scripted_node import CLIENT_VERSION, Served, listening
 from trinode.jsonrpc.requests import Limits
 
+pytestmark = pytest.mark.usefixtures("readiness")
+
 VERSION_CALL = {"jsonrpc": "2.0", "id": 1, "method": "web3_clientVersion"}
 WAIT_CALL = {"jsonrpc": "2.0", "id": 1, "method": "test_wait"}
 
@@ -269,7 +271,7 @@ async def test_slow_clients_are_not_waited_for() -> None:
 
 
 async def test_who_sends_no_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trinode.jsonrpc.http1_server.HEAD_SECONDS", 0.05)
+    monkeypatch.setattr("trinode.jsonrpc.http1_client.HEAD_SECONDS", 0.05)
     async with listening(Served()) as port:
         assert await spoken(port, b"POST / HTTP/1.1\r\nHost:") == b""
 

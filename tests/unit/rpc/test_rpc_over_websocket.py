@@ -21,6 +21,8 @@ from trinode.rpc.conversation import MAX_AT_ONCE
 from trinode.rpc.room import Room
 from trinode.rpc.websocket import WebSockets
 
+pytestmark = pytest.mark.usefixtures("readiness")
+
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"

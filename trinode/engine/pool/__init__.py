@@ -13,6 +13,7 @@ admission    what can be said of a transaction alone
 sender       what can be said of it by its sender's account
 account      the transactions of an account: which are pending
 shelf        the pending or the queued ones: which give way
+condition    what must be so for a block to have a transaction
 order        the order in which they are offered to blocks
 reorg        what comes back when blocks are taken back
 content      what the pool says of itself

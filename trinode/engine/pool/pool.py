@@ -9,6 +9,7 @@ from threading import Lock
 
 from trinode.engine.pool.account import Moved, PooledAccount
 from trinode.engine.pool.admission import admit, check_form, decode
+from trinode.engine.pool.condition import MOST_COST_OF_A_BLOCK, Beginning, Condition
 from trinode.engine.pool.content import PoolContent, PoolStatus, content_of
 from trinode.engine.pool.head import read_head
 from trinode.engine.pool.limits import PoolError, PoolLimits
@@ -27,6 +28,10 @@ from trinode.storage.store import Store
 _SETTLED_AT_ONCE = 256
 """Transactions that are looked at with each block, roughly, because fees have changed, and not because the block touched their
 accounts: a millisecond of work. Until its turn comes, what the balance does not cover any more is passed over by the block."""
+
+
+_CONDITIONAL = 10_000
+"""Transactions that came with conditions last, and do not come back without them."""
 
 
 class TransactionPool:
@@ -56,20 +61,24 @@ class TransactionPool:
         self.on_pending: Callable[[Sequence[bytes]], None] | None = None
         """Is given the raw transactions that became pending, those of reorgs among them; else as `on_added`."""
         self._promoted: dict[Hash32, PooledTransaction] = {}
+        self._conditional: dict[Hash32, None] = {}  # also those that are gone
 
     # ---- users ----
 
-    def add(self, raw: bytes) -> Hash32:
-        """Takes a transaction. Its hash. Raises PoolError."""
+    def add(self, raw: bytes, condition: Condition | None = None) -> Hash32:
+        """Takes a transaction, which goes when it is offered to a block and its condition does not hold. Its hash. Raises PoolError."""
         if self.get(transaction_hash(raw)) is not None:
             raise PoolError("already known")
         head = self._head
         transaction = admit(raw, self._config.l2_chain_id, self._limits, head)
+        transaction.condition = condition
         with self._lock:
             if self._head is not head:
                 check_form(decode(raw), self._config.l2_chain_id, self._head)
             self._expire()
             self._insert(transaction)
+            if condition is not None:
+                self._note_conditional(transaction.hash)
             promoted = self._take_promoted()
         if self.on_added is not None:
             self.on_added()
@@ -105,15 +114,34 @@ class TransactionPool:
 
     # ---- the engine ----
 
-    def best(self, base_fee: int) -> Iterator[bytes]:
+    def best(self, base_fee: int, block: Beginning | None = None) -> Iterator[bytes]:
         """The pending transactions as they are now, in the order in which a block of that base fee (wei) should try them.
 
-        Of an account they come by nonce: where a block passes over one, the next ones are not valid in it.
+        Of an account they come by nonce: where a block passes over one, the next ones are not valid in it. Those whose conditions do not
+        hold for `block` leave the pool; without `block`, none that has conditions is given.
         """
         with self._lock:
             runs = [tuple(account.run) for account in self._accounts.values() if account.run]
             limits = self._da_limits
-        return (transaction.raw for transaction in in_order(runs, base_fee, limits))
+        return (transaction.raw for transaction in self._as_they_want(in_order(runs, base_fee, limits), block))
+
+    def _as_they_want(self, ordered: Iterator[PooledTransaction], block: Beginning | None) -> Iterator[PooledTransaction]:
+        cost = 0
+        for transaction in ordered:
+            condition = transaction.condition
+            if condition is not None:
+                cost += condition.cost
+                if block is None or cost > MOST_COST_OF_A_BLOCK:
+                    continue  # for a later block
+                if condition.problem(block.number, block.timestamp, block.state, block.tries) is not None:
+                    self._reject(transaction)
+                    continue
+            yield transaction
+
+    def _reject(self, transaction: PooledTransaction) -> None:
+        with self._lock:
+            self._drop(transaction)
+            self._trim()
 
     def set_max_da_size(self, transaction: int | None, block: int | None) -> None:
         """Bytes of data at most that `best` offers, of one transaction and of all together (op-geth: miner_setMaxDASize,
@@ -208,9 +236,16 @@ class TransactionPool:
 
     def _return(self, transaction: PooledTransaction) -> None:
         """Takes a transaction of a block that was taken back."""
+        if transaction.hash in self._conditional:  # by now the chain is not as its sender wanted it
+            return
         if still_fits(transaction, self._config.l2_chain_id, self._head):
             with suppress(PoolError):  # the new chain has it too, or its sender has replaced it, or has spent the money
                 self._insert(transaction)
+
+    def _note_conditional(self, hash: Hash32) -> None:
+        self._conditional[hash] = None
+        if len(self._conditional) > _CONDITIONAL:
+            del self._conditional[next(iter(self._conditional))]
 
     # ---- staying ----
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trinode.engine.pool.condition import Condition
 from trinode.engine.pool.limits import SLOT_BYTES
 from trinode.execution.validity import Fees
 from trinode.protocol.l1_cost import estimated_size_scaled
@@ -18,7 +19,7 @@ class PooledTransaction:
 
     `gas_and_value` (wei): the most that it pays for gas, and its value. `compressed_size`: FastLZ's estimate in bytes.
     `authorities`: who signed its authorizations (EIP-7702). `order` counts the transactions as they came. `since`: when it
-    was queued last, by the pool's clock.
+    was queued last, by the pool's clock. `condition`: without it no block is to have it; None: there is none.
     """
 
     hash: Hash32
@@ -33,6 +34,7 @@ class PooledTransaction:
     order: int = 0
     pending: bool = False
     since: float = 0.0
+    condition: Condition | None = None
 
     @property
     def slots(self) -> int:

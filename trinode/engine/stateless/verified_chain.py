@@ -33,7 +33,7 @@ _RECENT = 64
 
 
 class VerifiedBlocks:
-    """Blocks of the canonical chain, as far back as its headers are kept. On threads of trio's; raises RpcError that names what is wrong."""
+    """Blocks of the canonical chain, as far back as its headers are kept. On threads other than trio's; raises RpcError that names what is wrong."""
 
     def __init__(self, config: RollupConfig, chain: HeaderChain, questions: Questions, state_at: Callable[[Hash32], StateReader]) -> None:
         self._config = config
@@ -125,6 +125,13 @@ class VerifiedChain:
         self._questions = Questions(remotes, notice, self._settings.seconds)
         self._kept = Preimages(self._settings.kept_bytes)
         self.blocks = VerifiedBlocks(config, chain, self._questions, self.state_at)
+
+    async def run(self) -> None:
+        """Until it is cancelled: then no thread waits for a remote any more."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._questions.close()
 
     @property
     def head(self) -> BlockId:

@@ -46,7 +46,7 @@ class VerifiedSettings:
 
 
 class VerifiedState(ProvenState):
-    """The state after `block` (a `StateReader`), for one request, on threads of trio's. All methods raise RpcError where a remote does not give
+    """The state after `block` (a `StateReader`), for one request, not on trio's thread. All methods raise RpcError where a remote does not give
     what is needed, or what its proof does not bear out: the error names endpoint, method, field, block and account.
     """
 

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
-import trio
 
 from trinode.execution.errors import ExecutionError
 from trinode.jsonrpc.declared import Declared, Param, declare
@@ -29,6 +28,7 @@ from trinode.rpc.eth.calls import CompiledCode
 from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.errors import server_error
 from trinode.rpc.eth.kinds import BLOCK_NAME, BLOCK_NUMBER, message_of
+from trinode.rpc.eth.threads import Threads
 from trinode.rpc.eth.time_limit import TimeLimitExceeded, run_within
 from trinode.rpc.subscriptions.kinds import SubscriptionKind
 from trinode.storage.errors import StoreError
@@ -50,7 +50,7 @@ class TraceMethods:
 
     def __init__(self, chain: Chain, code: CompiledCode, settings: TraceSettings | None = None) -> None:
         self._settings = TraceSettings() if settings is None else settings
-        self._turns = trio.CapacityLimiter(self._settings.threads)
+        self._threads = Threads(self._settings.threads)
         self._traces = Traces(chain, code, self._settings)
         self.subscriptions: dict[str, SubscriptionKind] = {"traceChain": self._trace_chain}
         self.methods: dict[str, Declared] = {
@@ -143,7 +143,7 @@ class TraceMethods:
         try:
             if wanted <= 0:
                 raise TimeLimitExceeded
-            return await run_within(min(wanted, self._settings.seconds), work, self._turns)
+            return await run_within(min(wanted, self._settings.seconds), work, self._threads)
         except TimeLimitExceeded:
             raise server_error("execution timeout") from None
         except ExecutionError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,8 +12,10 @@ from trinode.jsonrpc.block_object import block_object
 from trinode.jsonrpc.declared import Declared, Param, declare
 from trinode.jsonrpc.header_object import header_object
 from trinode.jsonrpc.kinds import BOOLEAN, NULL_RESULT, QUANTITY, QUANTITY_RESULT, or_null
-from trinode.protocol.block import KnownHeader
+from trinode.protocol.block import KnownBlock, KnownHeader
+from trinode.protocol.receipt import Receipt
 from trinode.rollup.json_fields import to_hex
+from trinode.rpc.eth.ahead import Ahead
 from trinode.rpc.eth.block_names import LATEST, PENDING, BlockName, ByHash
 from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.json_cache import JsonCache
@@ -28,10 +31,13 @@ _WHOLE, _HASHES = "whole", "hashes"
 class BlockMethods:
     """Blocks by name, and what is counted of them."""
 
-    def __init__(self, chain: Chain, workers: Workers, cache: JsonCache) -> None:
+    def __init__(self, chain: Chain, workers: Workers, cache: JsonCache, ahead: Ahead) -> None:
         self._chain = chain
         self._workers = workers
         self._cache = cache
+        self._ahead = ahead
+        for kind in (_WHOLE, _HASHES):
+            ahead.offer(kind, partial(_encode, kind))
         self._encoding: SharedWork[bytes | None] = SharedWork()
         number, block_hash, whole = Param("block", BLOCK_NUMBER), Param("blockHash", BLOCK_HASH), Param("whole", BOOLEAN)
         index = Param("index", QUANTITY)
@@ -56,8 +62,12 @@ class BlockMethods:
     def _block(self, name: BlockName, whole: bool) -> msgspec.Raw | Coroutine[Any, Any, msgspec.Raw | None]:
         """At once where it is kept."""
         kind = _WHOLE if whole else _HASHES
+        head = self._chain.head
         if name in (LATEST, PENDING):  # what most ask for, most of the time
-            name = ByHash(self._chain.head.hash)
+            name = ByHash(head.hash)
+            self._ahead.asked(kind, head.number)
+        elif name == head.number:
+            self._ahead.asked(kind, head.number)
         if isinstance(name, ByHash):
             kept = self._cache.get(name.hash, kind)
             if kept is not None:
@@ -77,11 +87,7 @@ class BlockMethods:
         kept = self._cache.get(known.hash, kind)
         if kept is not None:
             return kept
-        receipts = self._chain.find_receipts(known) if kind == _WHOLE else None
-        shown = block_object(self._chain.block(known), whole=kind == _WHOLE, receipts=receipts)
-        if kind == _WHOLE and receipts is None:
-            shown["transactions"] = [with_nonce(each) for each in shown["transactions"]]
-        answer = msgspec.json.encode(shown)
+        answer = _encode(kind, self._chain.block(known), self._chain.find_receipts(known) if kind == _WHOLE else None)
         self._cache.put(known.hash, kind, answer)
         return answer
 
@@ -106,3 +112,10 @@ class BlockMethods:
 
     async def _find(self, name: BlockName) -> KnownHeader | None:
         return await self._workers.read(lambda: self._chain.find(name))
+
+
+def _encode(kind: str, block: KnownBlock, receipts: Sequence[Receipt] | None) -> bytes:
+    shown = block_object(block, whole=kind == _WHOLE, receipts=receipts)
+    if kind == _WHOLE and receipts is None:
+        shown["transactions"] = [with_nonce(each) for each in shown["transactions"]]
+    return msgspec.json.encode(shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trinode.rpc.eth.log_filter import MAX_CHOICES
-from trinode.rpc.eth.send_sync import DEFAULT_SECONDS, MOST_SECONDS
+from trinode.rpc.eth.sending.send_sync import DEFAULT_SECONDS, MOST_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import msgspec
 
 from trinode.jsonrpc.declared import Declared, Param, declare
 from trinode.jsonrpc.kinds import HASH, list_of, or_null
-from trinode.protocol.block import KnownHeader
+from trinode.protocol.block import KnownBlock, KnownHeader
+from trinode.protocol.receipt import Receipt
 from trinode.protocol.types import Hash32
+from trinode.rpc.eth.ahead import Ahead
 from trinode.rpc.eth.block_names import LATEST, PENDING, BlockName, ByHash
 from trinode.rpc.eth.chain import Chain
 from trinode.rpc.eth.json_cache import JsonCache
@@ -26,10 +28,12 @@ _RECEIPTS = "receipts"
 class ReceiptMethods:
     """What became of transactions."""
 
-    def __init__(self, chain: Chain, workers: Workers, cache: JsonCache) -> None:
+    def __init__(self, chain: Chain, workers: Workers, cache: JsonCache, ahead: Ahead) -> None:
         self._chain = chain
         self._workers = workers
         self._cache = cache
+        self._ahead = ahead
+        ahead.offer(_RECEIPTS, self._encode)
         self._encoding: SharedWork[bytes | None] = SharedWork()
         self.methods: dict[str, Declared] = {
             "eth_getBlockReceipts": declare(
@@ -42,8 +46,12 @@ class ReceiptMethods:
 
     def _of_block(self, name: BlockName) -> msgspec.Raw | Coroutine[Any, Any, msgspec.Raw | None]:
         """At once where they are kept."""
+        head = self._chain.head
         if name in (LATEST, PENDING):
-            name = ByHash(self._chain.head.hash)
+            name = ByHash(head.hash)
+            self._ahead.asked(_RECEIPTS, head.number)
+        elif name == head.number:
+            self._ahead.asked(_RECEIPTS, head.number)
         if isinstance(name, ByHash) and not name.requires_canonical:
             kept = self._cache.get(name.hash, _RECEIPTS)
             if kept is not None:
@@ -67,9 +75,12 @@ class ReceiptMethods:
         kept = self._cache.get(known.hash, _RECEIPTS)
         if kept is not None:
             return kept
-        answer = msgspec.json.encode(self._receipts(known).all())
+        answer = self._encode(self._chain.block(known), self._chain.receipts(known))
         self._cache.put(known.hash, _RECEIPTS, answer)
         return answer
+
+    def _encode(self, block: KnownBlock, receipts: Sequence[Receipt]) -> bytes:
+        return msgspec.json.encode(BlockReceipts(self._chain.config, block, receipts).all())
 
     def _encoded_one(self, transaction_hash: Hash32) -> bytes | None:
         place = self._chain.blocks.find_transaction(transaction_hash)

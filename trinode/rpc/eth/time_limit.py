@@ -8,12 +8,13 @@ bytecodes (a precompile at work) is finished first; gas bounds it.
 from __future__ import annotations
 
 import ctypes
-import math
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import trio
+
+from trinode.rpc.eth.threads import SHORT, Threads
 
 Result = TypeVar("Result")
 
@@ -34,7 +35,7 @@ class _Interrupt(BaseException):
     """Raised in the thread; no `except Exception` stops it."""
 
 
-class _Work(Generic[Result]):
+class _Interruptible(Generic[Result]):
     """A function that runs on a thread, once, and that other threads may interrupt."""
 
     def __init__(self, function: Callable[[], Result]) -> None:
@@ -57,15 +58,12 @@ class _Work(Generic[Result]):
         except _Interrupt:
             raise TimeLimitExceeded from None
 
-    def interrupt(self) -> bool:
-        """From any other thread. False: there is nothing to interrupt any more."""
+    def interrupt(self) -> None:
+        """From any other thread; of work that has not begun, or is over, nothing is left to do."""
         with self._lock:
             if self._thread is not None:
                 _raise_in(self._thread, _Interrupt)
-                return True
-            before_its_begin = not self._is_over
             self._is_over = True
-            return before_its_begin
 
     def _begin(self) -> None:
         with self._lock:
@@ -81,35 +79,24 @@ class _Work(Generic[Result]):
             self._thread, self._is_over = None, True
 
 
-async def run_within(seconds: float, function: Callable[[], Result], turns: trio.CapacityLimiter) -> Result:
+async def run_within(seconds: float, function: Callable[[], Result], threads: Threads) -> Result:
     """What `function` returns or raises, run on a thread in its turn. Raises TimeLimitExceeded if it takes longer once it has begun.
 
-    Cancelled, it interrupts the function too, and waits until it has ended. A thread that waits in `trio.from_thread` ends after that.
+    Cancelled, it interrupts the function too, and waits until it has ended.
     """
-    turn = object()
-    await take_turn(turns, turn)
+    await trio.lowlevel.checkpoint_if_cancelled()
+    interruptible = _Interruptible(function)
+    work = threads.begin(interruptible.run)
     try:
-        work = _Work(function)
-        with trio.CancelScope(deadline=trio.current_time() + seconds):
-            try:
-                # Left behind by trio when it is cancelled, but not by us. A nursery with a task for the time would cost twice as much CPU.
-                return await trio.to_thread.run_sync(work.run, abandon_on_cancel=True, limiter=_UNLIMITED)
-            except trio.Cancelled:
-                with trio.CancelScope(shield=True):
-                    while work.interrupt():
-                        await trio.sleep(_AGAIN)
-                raise
+        await threads.begun(work, min(seconds, SHORT))
+        while not work.is_over and (left := work.left_of(seconds)) > 0:
+            with trio.move_on_after(left):
+                await work.over()
     finally:
-        turns.release_on_behalf_of(turn)
-    raise TimeLimitExceeded
-
-
-async def take_turn(turns: trio.CapacityLimiter, whose: object) -> None:
-    """Without a round of trio's loop where one is free: beside a busy thread, each round may wait for the interpreter's lock."""
-    try:
-        turns.acquire_on_behalf_of_nowait(whose)
-    except trio.WouldBlock:
-        await turns.acquire_on_behalf_of(whose)
-
-
-_UNLIMITED = trio.CapacityLimiter(math.inf)  # whoever has a turn has a thread
+        if not (work.is_over or threads.withdraw(work)):
+            with trio.CancelScope(shield=True):
+                while not work.is_over:
+                    interruptible.interrupt()
+                    with trio.move_on_after(_AGAIN):
+                        await work.over()
+    return work.result()

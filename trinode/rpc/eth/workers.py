@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-import trio
-
 from trinode.execution.errors import ExecutionError
 from trinode.jsonrpc.requests import INTERNAL_ERROR, RpcError
 from trinode.rpc.eth.errors import of_execution, server_error
 from trinode.rpc.eth.limits import EthLimits
+from trinode.rpc.eth.threads import Threads
 from trinode.rpc.eth.time_limit import TimeLimitExceeded, run_within
 from trinode.storage.errors import StoreError
 
@@ -22,13 +21,13 @@ class Workers:
 
     def __init__(self, limits: EthLimits) -> None:
         self._seconds = limits.call_seconds
-        self._reads = trio.CapacityLimiter(limits.read_threads)
-        self._calls = trio.CapacityLimiter(limits.call_threads)
+        self._reads = Threads(limits.read_threads)
+        self._calls = Threads(limits.call_threads)
 
     async def read(self, work: Callable[[], Result]) -> Result:
         """Something short."""
         try:
-            return await trio.to_thread.run_sync(work, limiter=self._reads)
+            return await self._reads.run(work)
         except (ExecutionError, StoreError) as error:
             raise _explained(error) from error
 

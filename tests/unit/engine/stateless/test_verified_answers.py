@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from tests.unit.engine.block_tree import HASH_SLOT, PEOPLE, SLOTS, WRITER
 from tests.unit.engine.stateless.verified_node import Verified, headers_of
@@ -30,7 +31,7 @@ def full(tmp_path: Path) -> Iterator[EthChain]:
 
 
 @pytest.fixture
-def verified(full: EthChain, tmp_path: Path) -> Iterator[Verified]:
+async def verified(full: EthChain, tmp_path: Path) -> AsyncIterator[Verified]:
     chain = headers_of(full, tmp_path / "headers")
     yield Verified(full, chain)
     chain.close()
@@ -123,3 +124,32 @@ async def test_what_a_request_may_ask_is_bounded(full: EthChain, tmp_path: Path)
     message = {"to": data(WRITER), "input": "0x" + 192 * "1"}
     assert await verified.error("call", message, "0x2") == "too much of the state is needed: a request may ask a remote 1 times"
     chain.close()
+
+
+@pytest.fixture
+async def patient(full: EthChain, tmp_path: Path) -> AsyncIterator[Verified]:
+    """Its remote answers no proofs, and it would wait for them for an hour."""
+    chain = headers_of(full, tmp_path / "headers")
+    made = Verified(full, chain, VerifiedSettings(seconds=3600))
+    made.node.silent.add("eth_getProof")
+    yield made
+    chain.close()
+
+
+async def test_an_interrupted_call_waits_for_no_remote(patient: Verified) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(patient.eth, "call", {"to": data(WRITER)}, "latest")
+        await patient.node.keeps_waiting.wait()
+        nursery.cancel_scope.cancel()
+    patient.node.silent.clear()
+    assert await patient.same("call", {"to": data(WRITER)}, "latest") == "0x"
+
+
+async def test_nothing_waits_for_a_remote_when_the_node_ends(patient: Verified) -> None:
+    """Reads are not interrupted, so that they must be given up."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(patient.chain.run)
+        nursery.start_soon(patient.error, "getBalance", data(WRITER), "latest")
+        await patient.node.keeps_waiting.wait()
+        nursery.cancel_scope.cancel()
+    assert await patient.error("getBalance", data(WRITER), "latest") == "the node is stopping"

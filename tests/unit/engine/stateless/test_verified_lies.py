@@ -38,7 +38,7 @@ def headers(full: EthChain, tmp_path: Path) -> Iterator[HeaderChain]:
 
 
 @pytest.fixture
-def verified(full: EthChain, headers: HeaderChain) -> Verified:
+async def verified(full: EthChain, headers: HeaderChain) -> Verified:
     return Verified(full, headers)
 
 

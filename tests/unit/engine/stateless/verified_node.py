@@ -27,7 +27,7 @@ Lie = Callable[[list[Any], Any], Any]
 class LyingNode:
     """Answers as the full node does. `lies`: by method. `lacks`: methods that it does not have, `silent`: on which it never answers.
 
-    `asked`: how often each was.
+    `asked`: how often each was. `keeps_waiting`: somebody waits for what never comes.
     """
 
     def __init__(self, full: Eth, name: str = "http://full.example") -> None:
@@ -37,6 +37,7 @@ class LyingNode:
         self.silent: set[str] = set()
         self.asked: Counter[str] = Counter()
         self.requests = 0
+        self.keeps_waiting = trio.Event()
         self._name = name
 
     def remote(self) -> RemoteL2:
@@ -47,6 +48,7 @@ class LyingNode:
         async def call(params: list[Any]) -> Any:
             self.asked[name] += 1
             if name in self.silent:
+                self.keeps_waiting.set()
                 await trio.sleep_forever()
             if name in self.lacks:
                 raise RpcError(-32601, f"the method {name} does not exist/is not available")

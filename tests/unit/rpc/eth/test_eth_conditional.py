@@ -16,6 +16,7 @@ from trinode.protocol.transaction import transaction_hash
 from trinode.protocol.trie import EMPTY_TRIE_ROOT
 from trinode.protocol.types import Hash32
 from trinode.rpc.eth.namespace import EthNamespace
+from trinode.rpc.eth.sending.conditional import Conditions
 from trinode.rpc.node import TransactionRefused
 
 RAW = transfer(0, 0)
@@ -24,15 +25,13 @@ NOBODY = "0x" + "77" * 20
 WORD = "0x" + "11" * 32
 
 
-class Taker:
+async def keep(raw: bytes, conditions: Conditions) -> Hash32:
     """Takes all."""
-
-    async def send_raw_transaction(self, raw: bytes) -> Hash32:
-        return transaction_hash(raw)
+    return transaction_hash(raw)
 
 
 async def send(chain: EthChain, conditions: object) -> Any:
-    eth = EthNamespace(chain.tree.config, chain.store, progress=lambda: None, taker=Taker(), conditional=True)
+    eth = EthNamespace(chain.tree.config, chain.store, progress=lambda: None, conditional=True, keep=keep)
     return await eth.methods[METHOD]([data(RAW), conditions])
 
 
@@ -117,6 +116,12 @@ async def test_what_is_no_condition(chain: EthChain, conditions: object) -> None
 
 async def test_it_is_served_where_it_is_asked_for_alone(chain: EthChain) -> None:
     assert METHOD not in chain.eth().namespace.methods
+
+
+async def test_who_takes_no_transactions_says_so(chain: EthChain) -> None:
+    eth = EthNamespace(chain.tree.config, chain.store, progress=lambda: None, conditional=True)
+    with pytest.raises(RpcError, match="takes no transactions"):
+        await eth.methods[METHOD]([data(RAW), {}])
 
 
 async def test_a_sequencer_elsewhere_is_given_the_conditions_as_they_are(chain: EthChain) -> None:

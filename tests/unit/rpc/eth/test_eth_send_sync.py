@@ -15,7 +15,7 @@ from trinode.jsonrpc.requests import Limits, RpcError
 from trinode.protocol.transaction import transaction_hash
 from trinode.protocol.types import Hash32
 from trinode.rpc.dispatch import Dispatcher
-from trinode.rpc.eth.send_sync import MOST_WAITING, SendSyncMethods
+from trinode.rpc.eth.sending.send_sync import MOST_WAITING, SendSyncMethods
 from trinode.rpc.node import TransactionRefused
 
 RAW = transfer(0, 0)

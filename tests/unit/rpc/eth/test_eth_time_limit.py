@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 
+from trinode.rpc.eth.threads import Threads
 from trinode.rpc.eth.time_limit import TimeLimitExceeded, run_within
 
 
@@ -28,15 +29,14 @@ def stubborn() -> None:
 async def test_endless_work_is_interrupted(work: object) -> None:
     assert callable(work)
     with pytest.raises(TimeLimitExceeded):
-        await run_within(0.01, work, trio.CapacityLimiter(1))
+        await run_within(0.01, work, Threads(1))
 
 
 async def test_results_and_errors_come_back_as_they_are() -> None:
-    turns = trio.CapacityLimiter(1)
-    assert await run_within(60, lambda: 7, turns) == 7
+    threads = Threads(1)
+    assert await run_within(60, lambda: 7, threads) == 7
     with pytest.raises(ZeroDivisionError):
-        await run_within(60, lambda: 1 // 0, turns)
-    assert turns.borrowed_tokens == 0
+        await run_within(60, lambda: 1 // 0, threads)
 
 
 async def test_who_is_cancelled_interrupts_the_work() -> None:
@@ -52,7 +52,7 @@ async def test_who_is_cancelled_interrupts_the_work() -> None:
 
     with trio.move_on_after(60) as scope:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_within, 60, work, trio.CapacityLimiter(1))
+            nursery.start_soon(run_within, 60, work, Threads(1))
             await trio.to_thread.run_sync(begun.wait)
             scope.cancel()
     assert scope.cancelled_caught
@@ -61,12 +61,12 @@ async def test_who_is_cancelled_interrupts_the_work() -> None:
 
 async def test_threads_that_were_interrupted_serve_on() -> None:
     """The limit is so close to the time of the work that interrupts come before it, in it and after it."""
-    turns = trio.CapacityLimiter(2)
+    threads = Threads(2)
     outcomes: list[bool] = []
 
     async def once(seconds: float) -> None:
         try:
-            assert await run_within(seconds, lambda: sum(range(20_000)), turns) == 199990000
+            assert await run_within(seconds, lambda: sum(range(20_000)), threads) == 199990000
             outcomes.append(True)
         except TimeLimitExceeded:
             outcomes.append(False)
@@ -79,37 +79,54 @@ async def test_threads_that_were_interrupted_serve_on() -> None:
 
 
 async def test_the_time_in_which_it_waits_for_its_turn_does_not_count() -> None:
-    turns = trio.CapacityLimiter(1)
+    threads = Threads(1)
     results: list[int] = []
+    ends = threading.Event()
 
     async def wait() -> None:
-        results.append(await run_within(0.04, lambda: 1, turns))
+        results.append(await run_within(0.04, lambda: 1, threads))
 
     async with trio.open_nursery() as nursery:
-        await turns.acquire_on_behalf_of("somebody")
+        nursery.start_soon(threads.run, ends.wait)
+        await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(wait)
         await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(TimeLimitExceeded):
-            await run_within(0.08, endless, trio.CapacityLimiter(1))
-        turns.release_on_behalf_of("somebody")
+            await run_within(0.08, endless, Threads(1))
+        ends.set()
     assert results == [1]
+
+
+async def test_who_is_cancelled_while_waiting_leaves_nothing_behind() -> None:
+    threads = Threads(1)
+    ends = threading.Event()
+    done: list[str] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(threads.run, ends.wait)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(0.01) as scope:
+            await run_within(60, lambda: done.append("done"), threads)
+        assert scope.cancelled_caught
+        ends.set()
+        await run_within(60, lambda: done.append("after it"), threads)
+    assert done == ["after it"]
 
 
 async def test_work_may_ask_trio_and_ends_with_its_limit() -> None:
     """As states do that are fetched from a remote."""
-    turns = trio.CapacityLimiter(1)
+    threads = Threads(1)
 
     async def answer(value: int) -> int:
         await trio.lowlevel.checkpoint()
         return value
 
-    assert await run_within(60, lambda: trio.from_thread.run(answer, 7), turns) == 7
+    token = trio.lowlevel.current_trio_token()
+    assert await run_within(60, lambda: trio.from_thread.run(answer, 7, trio_token=token), threads) == 7
 
     def ask_for_ever() -> None:
         while True:
-            trio.from_thread.run(answer, 7)
+            trio.from_thread.run(answer, 7, trio_token=token)
 
     with pytest.raises(TimeLimitExceeded):
-        await run_within(0.05, ask_for_ever, turns)
-    assert turns.borrowed_tokens == 0
-    assert await run_within(60, lambda: trio.from_thread.run(answer, 8), turns) == 8
+        await run_within(0.05, ask_for_ever, threads)
+    assert await run_within(60, lambda: trio.from_thread.run(answer, 8, trio_token=token), threads) == 8

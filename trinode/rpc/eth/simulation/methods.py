@@ -29,8 +29,8 @@ from trinode.rpc.eth.errors import REVERTED, invalid_override
 from trinode.rpc.eth.kinds import BLOCK_NAME
 from trinode.rpc.eth.receipt_object import log_object
 from trinode.rpc.eth.schemas import BLOCK, LOG
-from trinode.rpc.eth.simulate_params import TOO_MANY_BLOCKS, SimulationRequest, simulation_of
-from trinode.rpc.eth.simulate_transaction import unsigned_transaction_object
+from trinode.rpc.eth.simulation.params import TOO_MANY_BLOCKS, SimulationRequest, simulation_of
+from trinode.rpc.eth.simulation.transaction import unsigned_transaction_object
 from trinode.rpc.eth.workers import Workers
 
 VM_ERROR = -32015

@@ -10,6 +10,8 @@ from trinode.rollup.json_fields import to_hex
 from trinode.rpc.eth.errors import server_error
 from trinode.rpc.node import TransactionRefused, TransactionTaker
 
+NOBODY_TAKES = "this node takes no transactions: it has neither a pool nor a sequencer to hand them to"
+
 
 class SubmitMethods:
     """Transactions for who takes them; None: nobody does."""
@@ -29,7 +31,7 @@ class SubmitMethods:
 async def hand_in(taker: TransactionTaker | None, transaction: bytes) -> Hash32:
     """Gives a transaction to who takes them; its hash. Raises RpcError."""
     if taker is None:
-        raise server_error("this node takes no transactions: it has neither a pool nor a sequencer to hand them to")
+        raise server_error(NOBODY_TAKES)
     try:
         return await taker.send_raw_transaction(transaction)
     except TransactionRefused as refused:

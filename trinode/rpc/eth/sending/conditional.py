@@ -1,8 +1,8 @@
 """eth_sendRawTransactionConditional (ERC-7796, as op-geth and op-reth have it for ERC-4337 bundlers): a transaction that is only to be taken
 while the chain is as its sender believes it to be.
 
-The conditions are held against the head and the states after it and after its parent when the transaction comes, and not again: what changes
-until a block is made is for the transaction's own code to find out.
+The conditions are held against the head and the states after it and after its parent when the transaction comes, and by the pool when it is
+offered to a block, against the state that this begins with: what transactions before it in the same block change is for its own code to find out.
 """
 
 from __future__ import annotations
@@ -11,24 +11,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trinode.execution.state import StateReader
+from trinode.execution.trie.state_tries import StateTries
 from trinode.jsonrpc.declared import Declared, Kind, Param, declare
 from trinode.jsonrpc.fields import InvalidParams, JsonFields, kind, parse_data, parse_quantity
 from trinode.jsonrpc.kinds import DATA, HASH, HASH_RESULT, QUANTITY, hex_of
 from trinode.jsonrpc.requests import RpcError
-from trinode.protocol.header import Header
 from trinode.protocol.types import Address, Hash32
 from trinode.rollup.json_fields import to_hex
 from trinode.rpc.eth.block_names import LATEST, ByHash
 from trinode.rpc.eth.chain import Chain
-from trinode.rpc.eth.errors import LIMIT_EXCEEDED
+from trinode.rpc.eth.errors import LIMIT_EXCEEDED, server_error
 from trinode.rpc.eth.kinds import fields_of
-from trinode.rpc.eth.submit import hand_in
+from trinode.rpc.eth.sending.submit import NOBODY_TAKES
 from trinode.rpc.eth.workers import Workers
-from trinode.rpc.node import TransactionRefused, TransactionTaker
+from trinode.rpc.node import TransactionRefused
 
 REJECTED = -32003
 MOST_COST = 1000
 """What one request may have looked up: 1, 1 for each slot or storage root, and 1 each for numbers and times."""
+
+Keep = Callable[[bytes, "Conditions"], Awaitable[Hash32]]
+"""Takes a transaction into a pool, with its conditions. Raises TransactionRefused."""
 
 Forward = Callable[[bytes, Mapping[str, Any]], Awaitable[Hash32]]
 """Hands a transaction and its conditions, as they were given, to the sequencer. Raises TransactionRefused."""
@@ -65,16 +69,33 @@ class Conditions:
         if self.cost > MOST_COST:
             raise RpcError(LIMIT_EXCEEDED, f"conditional cost, {self.cost}, exceeded max: {MOST_COST}")
 
-    def check_header(self, header: Header) -> None:
-        """Whether they hold for the head. Raises RpcError."""
-        for problem, holds in (
-            ("block number minimum", self.first_number is None or header.number >= self.first_number),
-            ("block number maximum", self.last_number is None or header.number <= self.last_number),
-            ("timestamp minimum", self.first_time is None or header.timestamp >= self.first_time),
-            ("timestamp maximum", self.last_time is None or header.timestamp <= self.last_time),
+    def problem(self, number: int, timestamp: int, state: StateReader, tries: StateTries) -> str | None:
+        """What does not hold in a block of that number and time that begins with that state; None: they hold."""
+        return self.header_problem(number, timestamp) or self.state_problem(state, tries)
+
+    def header_problem(self, number: int, timestamp: int) -> str | None:
+        """Likewise, of numbers and times alone."""
+        for what, holds in (
+            ("block number minimum", self.first_number is None or number >= self.first_number),
+            ("block number maximum", self.last_number is None or number <= self.last_number),
+            ("timestamp minimum", self.first_time is None or timestamp >= self.first_time),
+            ("timestamp maximum", self.last_time is None or timestamp <= self.last_time),
         ):
             if not holds:
-                raise RpcError(REJECTED, f"failed header check: failed {problem} constraint")
+                return f"failed header check: failed {what} constraint"
+        return None
+
+    def state_problem(self, state: StateReader, tries: StateTries) -> str | None:
+        """Likewise, of accounts alone."""
+        for address, root in self.roots.items():
+            if (found := tries.storage_root(address)) != root:
+                return f"failed state check: failed account storage root constraint. Got {to_hex(found)}, Expected {to_hex(root)}"
+        for address, slots in self.slots.items():
+            for slot, value in slots.items():
+                if (held := state.storage(address, slot)) != value:
+                    problem = f"account storage slot key {slot:#066x} constraint. Got {held:#066x}, Expected {value:#066x}"
+                    return f"failed state check: failed {problem}"
+        return None
 
 
 def parse_conditions(value: object, path: str) -> Conditions:
@@ -137,12 +158,14 @@ CONDITIONS: Kind[Conditions] = Kind(
 
 
 class ConditionalMethods:
-    """`forward`: to a sequencer elsewhere, which checks for itself; None: the transactions are `taker`'s, and the conditions are checked here."""
+    """`forward`: to a sequencer elsewhere, which checks for itself; None: the conditions are checked here, and `keep` has the transactions; None:
+    nobody.
+    """
 
-    def __init__(self, chain: Chain, workers: Workers, taker: TransactionTaker | None, forward: Forward | None = None) -> None:
+    def __init__(self, chain: Chain, workers: Workers, keep: Keep | None, forward: Forward | None = None) -> None:
         self._chain = chain
         self._workers = workers
-        self._taker = taker
+        self._keep = keep
         self._forward = forward
         self.methods: dict[str, Declared] = {
             "eth_sendRawTransactionConditional": declare(
@@ -155,37 +178,30 @@ class ConditionalMethods:
         }
 
     async def _send(self, transaction: bytes, conditions: Conditions) -> str:
-        if self._forward is not None:
-            try:
+        try:
+            if self._forward is not None:
                 return to_hex(await self._forward(transaction, conditions.given))
-            except TransactionRefused as refused:
-                raise RpcError(refused.code, refused.message, data=refused.data) from refused
-        conditions.check()
-        await self._workers.call(lambda: self._check(conditions), "check of conditions")
-        return to_hex(await hand_in(self._taker, transaction))
+            if self._keep is None:
+                raise server_error(NOBODY_TAKES)
+            conditions.check()
+            await self._workers.call(lambda: self._check(conditions), "check of conditions")
+            return to_hex(await self._keep(transaction, conditions))
+        except TransactionRefused as refused:
+            raise RpcError(refused.code, refused.message, data=refused.data) from refused
 
     # ---- on a worker thread ----
 
     def _check(self, conditions: Conditions) -> None:
         """Raises RpcError. The parent's state counts too: conditions that have just come about might be somebody's doing."""
         known = self._chain.header(LATEST)
-        conditions.check_header(known.header)
-        self._check_state(conditions, known.hash)
-        if known.header.number > self._chain.config.genesis.l2.number:
-            self._check_state(conditions, known.header.parent_hash)
+        problem = conditions.header_problem(known.header.number, known.header.timestamp) or self._state_problem(conditions, known.hash)
+        if problem is None and known.header.number > self._chain.config.genesis.l2.number:
+            problem = self._state_problem(conditions, known.header.parent_hash)
+        if problem is not None:
+            raise RpcError(REJECTED, problem)
 
-    def _check_state(self, conditions: Conditions, block_hash: Hash32) -> None:
-        if conditions.roots:
-            tries = self._chain.store.tries_at(block_hash)
-            for address, root in conditions.roots.items():
-                if (found := tries.storage_root(address)) != root:
-                    problem = f"account storage root constraint. Got {to_hex(found)}, Expected {to_hex(root)}"
-                    raise RpcError(REJECTED, f"failed state check: failed {problem}")
-        if not conditions.slots:
-            return
+    def _state_problem(self, conditions: Conditions, block_hash: Hash32) -> str | None:
+        if not conditions.roots and not conditions.slots:
+            return None
         _, state = self._chain.state(ByHash(block_hash))
-        for address, slots in conditions.slots.items():
-            for slot, value in slots.items():
-                if (held := state.storage(address, slot)) != value:
-                    problem = f"account storage slot key {slot:#066x} constraint. Got {held:#066x}, Expected {value:#066x}"
-                    raise RpcError(REJECTED, f"failed state check: failed {problem}")
+        return conditions.state_problem(state, self._chain.store.tries_at(block_hash))

@@ -17,7 +17,7 @@ from trinode.protocol.types import Hash32
 from trinode.rollup.json_fields import to_hex
 from trinode.rpc.eth.errors import server_error
 from trinode.rpc.eth.schemas import RECEIPT
-from trinode.rpc.eth.submit import hand_in
+from trinode.rpc.eth.sending.submit import hand_in
 from trinode.rpc.node import TransactionTaker
 
 TIMED_OUT = 4
