@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +19,9 @@ from trinode.node.config.command_line import given, node_options, with_boolean_v
 from trinode.rollup.chains import Chain, UnknownChainError, find_chain, known_chains
 from trinode.rollup.config import RollupConfig, RollupConfigError, parse_rollup_config
 from trinode.rollup.l1_chain import L1_CHAIN_NAMES
+
+_LONGEST_KEY_TEXT = 1024
+"""Characters of a key in hex, and of whatever blanks are around it."""
 
 
 class BadInputError(click.ClickException):
@@ -200,6 +204,52 @@ def config_import(source: tuple[str, ...]) -> None:
         click.echo(import_settings(texts), nl=False)
     except ConfigError as error:
         raise BadInputError(str(error)) from error
+
+
+@main.group()
+def p2p() -> None:
+    """Keys of the peer-to-peer network (docs/p2p.md)."""
+
+
+@p2p.command()
+def genkey() -> None:
+    """Make a private key, and print it: 64 hex digits, for p2p.priv.path."""
+    from coincurve import PrivateKey  # noqa: PLC0415 - other commands need none of it
+
+    click.echo(PrivateKey().secret.hex())
+
+
+@p2p.command()
+def priv2id() -> None:
+    """Read a private key in hex from standard input, and print the peer id of its node."""
+    from trinode.p2p.identity import Identity, show_peer_id  # noqa: PLC0415
+
+    try:
+        click.echo(show_peer_id(Identity(_hex_from_input(32)).peer_id))
+    except ValueError as error:
+        raise BadInputError("that is no private key: 64 hex digits are") from error
+
+
+@p2p.command()
+def pub2id() -> None:
+    """Read a public key in hex (secp256k1, compressed or not) from standard input, and print the peer id of its node."""
+    from coincurve import PublicKey as Secp256k1PublicKey  # noqa: PLC0415
+
+    from trinode.p2p.identity import SECP256K1, PublicKey, show_peer_id  # noqa: PLC0415
+
+    try:
+        key = Secp256k1PublicKey(_hex_from_input(33, 65))
+    except ValueError as error:
+        raise BadInputError("that is no public key: 66 or 130 hex digits are") from error
+    click.echo(show_peer_id(PublicKey(SECP256K1, key.format()).peer_id))
+
+
+def _hex_from_input(*sizes: int) -> bytes:
+    """Raises ValueError: not hex, or of another size."""
+    found = bytes.fromhex(sys.stdin.read(_LONGEST_KEY_TEXT).strip().removeprefix("0x"))
+    if len(found) not in sizes:
+        raise ValueError(f"{len(found)} bytes")
+    return found
 
 
 def load_node_config(arguments: Mapping[str, Sequence[str]]) -> NodeConfig:

@@ -16,6 +16,11 @@ from trinode.rollup.l1_chain import L1ChainConfig
 PROGRAM = "op-node"
 _LISTENS = re.compile(r'msg="Started JSON-RPC server".*?(?:addr|endpoint)="?(?:http://)?([\d.:]+)')
 _PROBLEM = re.compile(r"\blvl=(?:warn|error|crit)\b")
+_NOBODY = (
+    "enode://3c72addb4fdf09af94f0c94d7fe92a386a7e70cf8a1d85916386bb2535c7b1b1"
+    "3b306b0fe085665d8fc1b28ae1676cd3ad6e08eaeda225fe38d0da4de55703e0@127.0.0.1:9"
+)
+"""A bootnode that does not answer: without any, op-node looks up the names of public ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Peers:
 
 
 class OpNode(Process):
-    """A verifier without P2P, of the chain `config`. Its files are in `folder`."""
+    """A verifier without P2P, of the chain `config`, if `options` do not say otherwise. Its files are in `folder`."""
 
     def __init__(self, program: Path, folder: Path, peers: Peers, config: RollupConfig, l1_chain: L1ChainConfig, **options: str) -> None:
         """`options`: more of its flags, or others, by their names."""
@@ -72,3 +77,19 @@ class OpNode(Process):
     def problems(self) -> list[str]:
         """What it warned of in this life."""
         return [line for line in self.log.splitlines() if _PROBLEM.search(line)]
+
+
+def p2p_options(folder: Path, tcp: int, *static: str) -> dict[str, str]:
+    """Flags of an op-node with P2P on a port of loopback, with static peers, and without discovery. Its key is kept in `folder`."""
+    return {
+        "p2p.disable": "false",
+        "p2p.listen.ip": "127.0.0.1",
+        "p2p.listen.tcp": str(tcp),
+        "p2p.static": ",".join(static),
+        "p2p.no-discovery": "true",
+        "p2p.bootnodes": _NOBODY,
+        "p2p.priv.path": str(folder / "op-node-p2p-key.txt"),
+        "p2p.peerstore.path": "memory",
+        "p2p.discovery.path": "memory",
+        "log.level": "debug",
+    }

@@ -13,6 +13,7 @@ _WHERE = {
     "http": re.compile(r"JSON-RPC at (http://[\d.:]+)"),
     "rpc": re.compile(r"rollup node's RPC at (http://[\d.:]+)"),
     "authrpc": re.compile(r"Engine API at (http://[\d.:]+)"),
+    "p2p": re.compile(r"P2P at (/ip4/[\d.]+/tcp/\d+/p2p/\w+)"),
     "devnet.l1": re.compile(r"on an L1 of its own at (http://[\d.:]+)"),
 }
 _PROBLEM = re.compile(r"\b(?:warning|error|critical)\b", re.IGNORECASE)
@@ -29,7 +30,7 @@ class TrinodeNode(Process):
         super().__init__(command, folder / "trinode.log")
 
     def address(self, server: str) -> str:
-        """Where a server listens in this life: `http`, `rpc`, `authrpc` or `devnet.l1`."""
+        """Where a server listens in this life: `http`, `rpc`, `authrpc`, `p2p` or `devnet.l1`."""
         where = _WHERE[server]
         self.wait_for(lambda: where.search(self.log) is not None, START_TIMEOUT)
         found = where.search(self.log)

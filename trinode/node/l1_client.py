@@ -48,15 +48,15 @@ class L1Client:
         self.on_failure: Callable[[EndpointError], None] | None = None
         self._failure: _Failure | None = None
         self.endpoints = opened.nodes
-        beacon = Beacon(opened.beacons, opened.hasher, notice=self._notice) if opened.beacons else None
+        beacon = Beacon(opened.beacons, opened.hasher, notice=self.notice) if opened.beacons else None
         contracts = (rollup.deposit_contract_address, rollup.l1_system_config_address)
         self.source = L1Source(
-            opened.nodes, beacon, contracts, cache_bytes=opened.cache_bytes, batch=settings.max_batch_size, notice=self._notice
+            opened.nodes, beacon, contracts, cache_bytes=opened.cache_bytes, batch=settings.max_batch_size, notice=self.notice
         )
         watch = WatchSettings(
             interval=opened.head_interval, label_interval=opened.label_interval, confirmation_depth=settings.confirmations
         )
-        self.watcher = L1Watcher(self.source, watch, websocket=settings.websocket, notice=self._notice)
+        self.watcher = L1Watcher(self.source, watch, websocket=settings.websocket, notice=self.notice)
         self.prefetcher = Prefetcher(self.source, ahead=_PREFETCHED_BLOCKS, inbox=rollup.batch_inbox_address)
 
     def last_failure(self) -> str | None:
@@ -64,7 +64,8 @@ class L1Client:
         failure = self._failure
         return None if failure is None or trio.current_time() - failure.at > _RECENT else failure.text
 
-    def _notice(self, error: EndpointError) -> None:
+    def notice(self, error: EndpointError) -> None:
+        """An endpoint has failed."""
         self._failure = _Failure(str(error), trio.current_time())
         if self.on_failure is not None:
             self.on_failure(error)

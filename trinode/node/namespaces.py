@@ -59,9 +59,9 @@ def status_of(node: Node) -> dict[str, Any]:
     }
 
 
-def common_namespaces(rollup: RollupConfig) -> list[Namespace]:
-    """Those of every node."""
-    return [NetNamespace(rollup.l2_chain_id, lambda: 0), Web3Namespace(CLIENT)]
+def common_namespaces(rollup: RollupConfig, peers: Callable[[], int]) -> list[Namespace]:
+    """Those of every node. `peers`: how many there are."""
+    return [NetNamespace(rollup.l2_chain_id, peers), Web3Namespace(CLIENT)]
 
 
 def embedded_namespaces(node: Node, running: Running) -> list[Namespace]:
@@ -69,17 +69,20 @@ def embedded_namespaces(node: Node, running: Running) -> list[Namespace]:
     rollup, store, pool = node.rollup, running.store, running.pool
     limits = eth_limits(node.config)
     to_sequencer = None if node.upstream.sequencer is None else ToSequencer(node.upstream.sequencer, ToPool(pool))
+    to_pool = ToPool(pool) if node.pools else None
     eth = EthNamespace(
         rollup,
         store,
         progress=node.progress,
-        taker=to_sequencer or (ToPool(pool) if node.pools else None),
+        taker=to_sequencer or to_pool,
         pooled=Pooled(pool.get, pool.pending_nonce),
         limits=limits,
         heads=running.moves,
         conditional=node.config.upstream.conditional,
+        keep=None if to_pool is None else to_pool.send_conditional,
         forward=None if to_sequencer is None else to_sequencer.send_conditional,
     )
+    running.service.prepare_heads(eth.prepare_head)
     sources = DebugSources(pooled=pool.get, bad_blocks=running.service.bad_blocks, set_head=node.set_head)
     debug = DebugNamespace(rollup, store, sources, traces=TraceSettings(gas_cap=limits.gas_cap))
     routed = _with_history(node, store, [eth, debug], lambda hash: pool.get(hash) is not None)

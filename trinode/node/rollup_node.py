@@ -11,6 +11,7 @@ import trio
 
 from trinode.derive.events import CheckpointIgnored, CheckpointUsed, ConfigProblem, Dropped, HeadsFound, Idle, Notice, Progressed
 from trinode.devnet.devnet import Devnet
+from trinode.engine.api.endpoint import EngineProblem
 from trinode.engine.status import HeadRefused
 from trinode.jsonrpc.endpoint import EndpointError
 from trinode.jsonrpc.server import serve_app
@@ -23,6 +24,9 @@ from trinode.node.heads import Heads
 from trinode.node.health import Health
 from trinode.node.l1_client import L1Client, open_l1
 from trinode.node.metrics import Metrics, Ref
+from trinode.node.p2p import P2PNode
+from trinode.node.p2p_metrics import P2PMetrics, figures_of
+from trinode.node.p2p_view import NodeP2PView
 from trinode.node.records import Records
 from trinode.node.report import report_progress
 from trinode.node.rollup_rpc import AdminView, RollupView
@@ -35,6 +39,7 @@ from trinode.node.unsafe_payloads import UnsafePayloads
 from trinode.node.upstream import open_upstream
 from trinode.node.verifier import ConfirmedL1, run_verifier
 from trinode.node.wiring import Chain
+from trinode.protocol.payload import PayloadEnvelope, payload_of
 from trinode.protocol.types import BlockId
 from trinode.rpc.eth.namespace import SyncProgress
 from trinode.rpc.node import AdminRefused
@@ -80,6 +85,7 @@ class RollupNode:
         )
         self.health = Health(self.driver, l1.watcher, l1.last_failure)
         self.rollup = RollupView(chain.config, self.driver, l1.watcher, engine.engine, engine.withdrawal_root, records)
+        self.p2p = None if config.p2p.disabled else self._make_p2p()
         self.sequencer = self._make_sequencer() if config.sequencer.enabled or devnet is not None else None
         self.admin = AdminView(self.driver, self.unsafe, self.sequencer)
         l1.on_failure = self.metrics.l1_failed
@@ -95,6 +101,8 @@ class RollupNode:
             self.metrics.up.set(1)
             await start(nursery, "derivation", self._verify)
             await start(nursery, "unsafe blocks", self.unsafe.run)
+            if self.p2p is not None:
+                await start(nursery, "P2P", self.p2p.run)
             if self.sequencer is not None:
                 await start(nursery, "the sequencer", self.sequencer.run)
             key = self._batcher_key()
@@ -147,6 +155,12 @@ class RollupNode:
     async def _report(self, *, task_status: trio.TaskStatus[None]) -> None:
         await report_progress(self.driver, self._l1.watcher, self.health, task_status=task_status)
 
+    def _make_p2p(self) -> P2PNode:
+        p2p = P2PNode(self._config, self._chain.config, self._l1, self.unsafe, self._payload, self._sequencer_key(), self._clock)
+        view = NodeP2PView(p2p, self._config.p2p.user_agent)
+        self.metrics.registry.register(P2PMetrics(lambda: figures_of(p2p, view, p2p.events)))
+        return p2p
+
     # ---- sequencing ----
 
     def _make_sequencer(self) -> Sequencer:
@@ -162,6 +176,7 @@ class RollupNode:
             SequencerSettings(stopped=settings.stopped, recover=settings.recover, max_safe_lag=settings.max_safe_lag),
             clock=self._clock,
             reset=self.driver.reset,
+            publish=self.p2p.publish if self.p2p is not None and self.p2p.can_publish else None,
             instant=(lambda: pool.status().pending > 0) if is_instant and pool is not None else None,
             notice=lambda line: _log.warning(f"sequencer: {line}"),
         )
@@ -169,6 +184,21 @@ class RollupNode:
             token = trio.lowlevel.current_trio_token()
             pool.on_added = lambda: token.run_sync_soon(sequencer.transaction_arrived, idempotent=True)
         return sequencer
+
+    def _sequencer_key(self) -> bytes | None:
+        """Whose signature the peers of a sequencer expect."""
+        return self._config.sequencer.key if self._devnet is None else self._devnet.sequencer_key
+
+    async def _payload(self, number: int) -> PayloadEnvelope | None:
+        """A block of the canonical chain, for a peer."""
+        unsafe = self.heads.unsafe
+        if unsafe is None or number > unsafe.number:
+            return None
+        try:
+            block = await self._engine.engine.block_by_number(number)
+        except EngineProblem:
+            return None
+        return None if block is None else payload_of(block)
 
     def _batcher_key(self) -> bytes | None:
         if self._devnet is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -28,7 +29,7 @@ from trinode.node.servers import run_engine_only
 from trinode.node.services import BUG, EXPLAINED, ServiceFailed
 from trinode.node.start import StartError
 from trinode.node.version import trinode_version
-from trinode.node.wiring import Chain, check_supported, load_chain, open_devnet, open_records, open_store, pool_limits
+from trinode.node.wiring import Chain, load_chain, open_devnet, open_records, open_store, pool_limits
 from trinode.storage.derivation import DerivationRecords
 
 _log = structlog.get_logger()
@@ -41,7 +42,6 @@ class NodeStopped(Exception):
 def run_node(config: NodeConfig) -> None:
     """Runs until SIGINT or SIGTERM; a second signal ends the process at once. Raises StartError and NodeStopped."""
     logs.configure(config.log.level, config.log.format, color=config.log.color)
-    check_supported(config)
     give_back_what_is_free()
     with _EarlySignals() as signals, ExitStack() as stack:
         try:
@@ -62,6 +62,8 @@ def run_node(config: NodeConfig) -> None:
         if signals.came:
             _log.info("stopped")
             return
+        gc.collect()
+        gc.freeze()  # what is there now, modules above all, is looked through no more: 60 ms in which all threads would stand still
         try:
             trio.run(_run, config, chain, devnet, executor, embedded, records, hasher, signals)
         except ExceptionGroup as group:

@@ -24,6 +24,8 @@ from trinode.node.engines import OpenEngine, Running
 from trinode.node.health import Health
 from trinode.node.metrics import Metrics, Ref
 from trinode.node.namespaces import Node, common_namespaces, embedded_namespaces, status_of, verified_namespaces
+from trinode.node.p2p import P2PNode
+from trinode.node.p2p_view import NodeP2PView
 from trinode.node.protocol_versions import ProtocolVersions
 from trinode.node.rollup_rpc import AdminView, RollupView
 from trinode.node.services import listen, start
@@ -47,7 +49,7 @@ JWT_FILE = "jwt.hex"
 """In the datadir, where no other is named."""
 IPC_FILE = "trinode.ipc"
 """Likewise; a path that is given counts from there too, as op-geth has it."""
-_NO_P2P = "P2P is not in this version"
+_NO_P2P = "P2P is off (p2p.disable)"
 
 _log = structlog.get_logger()
 
@@ -59,6 +61,8 @@ class Served(Protocol):
     admin: AdminView
     health: Health
     metrics: Metrics
+
+    p2p: P2PNode | None
 
     @property
     def takes_transactions(self) -> bool:
@@ -75,7 +79,8 @@ async def serve_rollup_node(nursery: trio.Nursery, config: NodeConfig, chain: Ch
     """Serves all that is configured, until the nursery is cancelled. Raises StartError."""
     optimism = OptimismNamespace(served.rollup, chain.config, trinode_version())
     admin = AdminNamespace(served.admin, partial(decode_envelope, chain.config))
-    namespaces: list[Namespace] = [optimism, admin, Opp2pNamespace(_NO_P2P), *common_namespaces(chain.config)]
+    p2p = served.p2p
+    namespaces: list[Namespace] = [optimism, admin, _opp2p(config, p2p), *common_namespaces(chain.config, _no_peers if p2p is None else p2p.count)]
     node = Node(config, chain.config, upstream, served.progress, served.takes_transactions, served.set_head)
     if engine.embedded is not None:
         namespaces += embedded_namespaces(node, engine.embedded)
@@ -89,6 +94,14 @@ async def serve_rollup_node(nursery: trio.Nursery, config: NodeConfig, chain: Ch
     address = await listen(nursery, "rpc", server.run, settings.host, settings.port)
     _log.info(f"rollup node's RPC at {address} ({', '.join(exposed)})")
     await _serve_metrics(nursery, config, served.metrics)
+
+
+def _no_peers() -> int:
+    return 0
+
+
+def _opp2p(config: NodeConfig, p2p: P2PNode | None) -> Opp2pNamespace:
+    return Opp2pNamespace(_NO_P2P if p2p is None else NodeP2PView(p2p, config.p2p.user_agent))
 
 
 async def run_engine_only(config: NodeConfig, chain: Chain, engine: OpenEngine) -> None:
@@ -112,7 +125,7 @@ async def run_engine_only(config: NodeConfig, chain: Chain, engine: OpenEngine) 
         serve = partial(serve_app, app, authrpc.addr, authrpc.port)
         address = await listen(nursery, "authrpc", serve, authrpc.addr, authrpc.port)
         _log.info(f"Engine API at {address}; its secret is in {path or config.general.datadir / JWT_FILE}")
-        await _serve_users(nursery, config, [*namespaces, *common_namespaces(chain.config)], _Always(), partial(status_of, node))
+        await _serve_users(nursery, config, [*namespaces, *common_namespaces(chain.config, _no_peers)], _Always(), partial(status_of, node))
         metrics = Metrics(lambda: [_head_of(embedded)], time.time, buffered=lambda: (0, 0))
         metrics.up.set(1)
         await _serve_metrics(nursery, config, metrics)

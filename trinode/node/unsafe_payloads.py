@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from trinode.protocol.payload import PayloadEnvelope
-from trinode.protocol.types import Hash32
+from trinode.protocol.types import BlockId, Hash32
 from trinode.rollup.l2_block import L2BlockRef
 
 _PAYLOAD_OVERHEAD = 2048
@@ -106,14 +106,19 @@ class UnsafePayloads:
         for old in [kept for kept in self._by_number if kept <= number]:
             self._drop(old)
 
-    def gap(self, head: L2BlockRef) -> range | None:
-        """The first block numbers after `head` that are missing before one that is kept; None: none are."""
-        last = head.number
-        for number in sorted(kept for kept in self._by_number if kept > head.number):
-            if number > last + 1:
-                return range(last + 1, number)
-            last = number
-        return None
+    def missing(self, head: L2BlockRef) -> BlockId | None:
+        """The highest block above `head` that one which is kept goes back to, and that is not kept itself; None: there is no such block."""
+        if not self._by_number:
+            return None
+        kept = next(iter(self._by_number[max(self._by_number)].values()))
+        while True:
+            parent = BlockId(kept.envelope.payload.block_number - 1, kept.envelope.payload.parent_hash)
+            if parent.number <= head.number:
+                return None
+            found = self._by_number.get(parent.number, {}).get(parent.hash)
+            if found is None:
+                return parent
+            kept = found
 
     def _drop(self, number: int) -> None:
         dropped = self._by_number.pop(number)

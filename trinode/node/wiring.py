@@ -1,6 +1,4 @@
-"""From a NodeConfig to what runs: the chain, its store, and everything around them. What this version does not have is refused by name, rather
-than accepted and left undone.
-"""
+"""From a NodeConfig to what runs: the chain, its store, and everything around them."""
 
 from __future__ import annotations
 
@@ -36,7 +34,6 @@ _RECORDS_FOLDER = "derivation"
 _DEVNET_FOLDER = "l1"
 INSTANT_BLOCK_TIME = 1
 """Seconds between the times of two blocks that are made as soon as there is a transaction."""
-_NOT_YET_OPTIONS = ("p2p.sequencer.key",)
 
 _log = structlog.get_logger()
 
@@ -47,13 +44,6 @@ class Chain:
 
     config: RollupConfig
     l1: L1ChainConfig
-
-
-def check_supported(config: NodeConfig) -> None:
-    """Raises StartError for what is configured and not there yet."""
-    for setting in config.settings:
-        if setting.option.name in _NOT_YET_OPTIONS and not setting.is_default:
-            raise StartError(f"{setting.option.name} ({setting.source}): not in this version, leave it out")
 
 
 def pool_limits(config: NodeConfig) -> PoolLimits:

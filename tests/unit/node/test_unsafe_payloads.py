@@ -49,7 +49,7 @@ def kept(*envelopes: PayloadEnvelope, limits: PayloadLimits | None = None) -> Un
 def test_nothing_is_kept_at_first() -> None:
     payloads = UnsafePayloads()
     assert (len(payloads), payloads.size, payloads.lowest, payloads.highest) == (0, 0, None, None)
-    assert payloads.next_on(head(3)) is None and payloads.gap(head(3)) is None
+    assert payloads.next_on(head(3)) is None and payloads.missing(head(3)) is None
 
 
 def test_payloads_come_in_the_order_of_the_chain() -> None:
@@ -107,13 +107,21 @@ def test_bytes_are_limited() -> None:
     assert len(payloads) == 2
 
 
-def test_what_is_missing() -> None:
+def test_what_is_missing_is_what_the_highest_goes_back_to() -> None:
     payloads = kept(*[envelope(number) for number in (5, 6, 9, 12)])
-    assert payloads.gap(head(2)) == range(3, 5)
-    assert payloads.gap(head(4)) == range(7, 9)
-    assert payloads.gap(head(9)) == range(10, 12)
-    assert payloads.gap(head(11)) is None
-    assert payloads.gap(head(20)) is None
+    assert payloads.missing(head(2)) == BlockId(11, hash_of(11))
+    assert payloads.missing(head(10)) == BlockId(11, hash_of(11))
+    assert payloads.missing(head(11)) is None
+    assert payloads.missing(head(20)) is None
+    payloads.add(envelope(11))
+    payloads.add(envelope(10))
+    assert payloads.missing(head(2)) == BlockId(8, hash_of(8))
+
+
+def test_a_rival_is_not_the_one_that_is_missing() -> None:
+    payloads = kept(envelope(8, parent=1), envelope(7, branch=2))
+    assert payloads.missing(head(5)) == BlockId(7, hash_of(7, 1))
+    assert payloads.missing(head(7)) is None
 
 
 actions = st.lists(st.tuples(st.sampled_from(("add", "remove", "drop")), st.integers(1, 12), st.integers(0, 4), st.integers(0, 3000)), max_size=40)

@@ -15,6 +15,7 @@ def check(config: NodeConfig) -> None:
         _check_real(config)
     _check_engine(config)
     _check_sequencer(config)
+    _check_p2p(config)
     if config.storage.gcmode == "archive" and _is_given(config, "history.state") and config.storage.history_blocks:
         raise ConfigError("gcmode archive keeps all states: leave history.state out, or set gcmode to full")
     _check_ports(config)
@@ -99,9 +100,33 @@ def _check_sequencer(config: NodeConfig) -> None:
         raise ConfigError("rollup.sequencerhttp passes transactions on, but this node is the sequencer: leave one of the two out")
 
 
+def _check_p2p(config: NodeConfig) -> None:
+    """What is set for a network that is off is refused where it is off by itself; who turns it off may leave the rest as it is."""
+    p2p = config.p2p
+    switch = next(setting for setting in config.settings if setting.option.name == "p2p.disable")
+    if config.authrpc.enabled and not p2p.disabled:
+        raise ConfigError("p2p.disable is false and authrpc is set: the rollup node that drives this engine has the peers; leave one out")
+    if p2p.disabled and switch.is_implied:
+        for setting in config.settings:
+            if setting.option.section == "p2p" and setting.is_given:
+                remedy = "leave it out" if config.authrpc.enabled else "add p2p.disable=false, or leave it out"
+                raise ConfigError(f"{setting.option.name} is set, but there is no P2P {switch.source}: {remedy}")
+    if p2p.key is not None and p2p.key_file is not None:
+        raise ConfigError("p2p.priv.raw and p2p.priv.path are both set: leave one out")
+    if p2p.peers_low > p2p.peers_high:
+        raise ConfigError(f"p2p.peers.lo is {p2p.peers_low}, more than p2p.peers.hi, {p2p.peers_high}")
+    if not p2p.mesh_low <= p2p.mesh_d <= p2p.mesh_high:
+        raise ConfigError(f"p2p.gossip.mesh.lo, d and dhi are {p2p.mesh_low}, {p2p.mesh_d} and {p2p.mesh_high}: they must not descend")
+    if not p2p.muxers:
+        raise ConfigError("p2p.mux is empty: leave it out")
+    if p2p.ban_threshold > 0:
+        raise ConfigError("p2p.ban.threshold is above 0: every new peer would be banned")
+
+
 def _check_ports(config: NodeConfig) -> None:
     """HTTP and WebSocket may share a port, as in op-geth; nothing else may."""
-    servers = [("rpc", config.rpc.addr, config.rpc.port)]
+    servers = [] if config.p2p.disabled else [("p2p", config.p2p.listen_ip, config.p2p.listen_tcp)]
+    servers.append(("rpc", config.rpc.addr, config.rpc.port))
     if config.http.enabled:
         servers.append(("http", config.http.addr, config.http.port))
     shares_port = config.http.enabled and (config.ws.addr, config.ws.port) == (config.http.addr, config.http.port)

@@ -7,6 +7,7 @@ often have a key in them) is left out of `repr`, which ends up in logs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,51 @@ class BatcherOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class P2PSettings:
+    """op-node's p2p options. P2P is on, as in op-node, but off for the embedded devnet unless `p2p.disable` is given as false, and off with
+    authrpc, where the other rollup node has it (`read.py` implies both).
+
+    `key_file` None: `p2p_priv.txt` in the datadir, unless there is `key` (32 bytes). `listen_udp` 0: as TCP; `advertise_tcp`, `advertise_udp` 0: the
+    ports where it listens; `advertise_ip` may be a host's name. `bootnodes` empty: those of the network. `peerstore` and `discovery_store`:
+    MEMORY (values_p2p), or None: in the datadir. `muxers`: best first.
+    """
+
+    disabled: bool
+    no_discovery: bool
+    key_file: Path | None
+    key: bytes | None = field(repr=False)
+    listen_ip: str
+    listen_tcp: int
+    listen_udp: int
+    advertise_ip: str | None
+    advertise_tcp: int
+    advertise_udp: int
+    bootnodes: tuple[str, ...]
+    static: tuple[str, ...]
+    netrestrict: tuple[IPv4Network | IPv6Network, ...]
+    peers_low: int
+    peers_high: int
+    peers_grace: float
+    ban: bool
+    ban_threshold: float
+    ban_duration: float
+    scoring: str
+    peerstore: Path | str | None
+    discovery_store: Path | str | None
+    muxers: tuple[str, ...]
+    user_agent: str
+    ping: bool
+    mesh_d: int
+    mesh_low: int
+    mesh_high: int
+    mesh_lazy: int
+    flood_publish: bool
+    gossip_age: float
+    serve_requests: bool
+    ask_static_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSettings:
     enabled: bool
     addr: str
@@ -235,10 +281,16 @@ class Setting:
     option: Option
     value: Any = field(repr=False)
     source: str
+    is_implied: bool = False
 
     @property
     def is_default(self) -> bool:
         return self.source == DEFAULT
+
+    @property
+    def is_given(self) -> bool:
+        """By a flag, a variable or the file."""
+        return not self.is_default and not self.is_implied
 
 
 DEFAULT = "default"
@@ -264,6 +316,7 @@ class NodeConfig:
     txpool: PoolSettings
     sequencer: SequencerSettings
     batcher: BatcherOptions
+    p2p: P2PSettings
     metrics: MetricsSettings
     log: LogSettings
     settings: tuple[Setting, ...] = field(repr=False)

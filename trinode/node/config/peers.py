@@ -16,7 +16,7 @@ from trinode.node.config.values import BOOLEAN
 
 OP_NODE, OP_GETH = FLAG_PREFIXES
 
-_NO_PEERS = "this version has no peer-to-peer network: blocks come from L1"
+_NO_PEERS = "op-geth's own network passes on transactions and states, which is not done here; blocks come by the p2p options"
 _PROFILER = "there is no Go profiler here"
 _POOL = "the pool's limits are txpool.globalslots and txpool.accountslots"
 _VERIFIED = "every header, receipt and blob is verified, whoever sends it"
@@ -46,11 +46,8 @@ _WITHOUT_COUNTERPART: dict[str, dict[str, str]] = {
         "interop.dependency-set interop.jwt-secret interop.rpc.addr interop.rpc.port": "interop is not supported in this version",
         "log.pid?": "log lines have no process id",
         "pprof.addr pprof.enabled? pprof.path pprof.port pprof.type": _PROFILER,
-        "p2p.advertise.ip p2p.advertise.tcp p2p.advertise.udp p2p.ban.duration p2p.ban.peers? p2p.ban.threshold p2p.bootnodes p2p.disable? "
-        "p2p.discovery.path p2p.gossip.mesh.d p2p.gossip.mesh.dhi p2p.gossip.mesh.dlazy p2p.gossip.mesh.floodpublish? p2p.gossip.mesh.lo "
-        "p2p.gossip.timestamp.threshold p2p.listen.ip p2p.listen.tcp p2p.listen.udp p2p.mux p2p.nat? p2p.netrestrict p2p.no-discovery? "
-        "p2p.peers.grace p2p.peers.hi p2p.peers.lo p2p.peerstore.path p2p.ping? p2p.priv.path p2p.priv.raw p2p.scoring p2p.security p2p.static "
-        "p2p.sync.onlyreqtostatic? p2p.sync.req-resp? p2p.useragent": _NO_PEERS,
+        "p2p.nat?": "no router is asked; discovery learns the address from peers, or set p2p.advertise.ip",
+        "p2p.security": "connections are secured by Noise, which all nodes speak; TLS and plain text are not offered",
     },
     OP_GETH: {
         "config": "op-geth's TOML is not read: import its flags",

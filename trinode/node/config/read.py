@@ -152,8 +152,11 @@ def _implied(settings: list[Setting]) -> tuple[Setting, ...]:
         implied["engine"] = ("stateless", "because l2.witness is set")
     if not has("network") and not has("rollup.config"):
         implied["sequencer.enabled"] = (True, "because it is a devnet")
+        implied["p2p.disable"] = (True, "because it is a devnet")
+    elif by_name["authrpc"].value:
+        implied["p2p.disable"] = (True, "because authrpc is set")
     return tuple(
-        Setting(setting.option, *implied[setting.option.name]) if setting.is_default and setting.option.name in implied else setting
+        Setting(setting.option, *implied[setting.option.name], is_implied=True) if setting.is_default and setting.option.name in implied else setting
         for setting in settings
     )
 

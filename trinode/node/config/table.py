@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trinode.node.config.option import Option
+from trinode.node.config.table_p2p import P2P
 from trinode.node.config.table_servers import AUTHRPC, CALLS, HTTP, IPC, LOG, METRICS, RPC, WS
 from trinode.node.config.values import (
     BLOCK_TIME,
@@ -43,6 +44,7 @@ SECTIONS = {
     "txpool": "Transaction pool",
     "sequencer": "Sequencer",
     "batcher": "Batcher",
+    "p2p": "Peer-to-peer network",
     "metrics": "Metrics",
     "log": "Log",
 }
@@ -346,6 +348,7 @@ OPTIONS: tuple[Option, ...] = (
     *_TXPOOL,
     *_SEQUENCER,
     *_BATCHER,
+    *P2P,
     *METRICS,
     *LOG,
 )

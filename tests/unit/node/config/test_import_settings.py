@@ -65,6 +65,7 @@ def test_a_command_line_of_op_node() -> None:
         "l2.jwt-secret": "/etc/op stack/jwt.txt",
         "rpc.addr": "0.0.0.0",
         "rpc.enable-admin": True,
+        "p2p.listen.tcp": 9222,
         "metrics.enabled": True,
         "log.level": "error",
         "log.color": False,
@@ -77,7 +78,6 @@ def test_a_command_line_of_op_node() -> None:
         "# Not taken over as it was:",
         "#   --l1.trustrpc: every header, receipt and blob is verified, whoever sends it",
         "#   --l1.rpckind: which methods an endpoint has is found out by asking it",
-        "#   --p2p.listen.tcp: this version has no peer-to-peer network: blocks come from L1",
     ]
 
 
@@ -98,7 +98,7 @@ def test_both_programs_become_one_node() -> None:
     assert (config.metrics.enabled, config.metrics.port, config.log.level) == (True, 6060, "error")
     assert "#   GETH_HTTP_API: there is no namespace personal here\n" in text
     assert "#   GETH_VERBOSITY: another value was given for log.level before, and stays\n" in text
-    assert "#   GETH_ROLLUP_DISABLETXPOOLGOSSIP: this version has no peer-to-peer network" in text
+    assert "#   GETH_ROLLUP_DISABLETXPOOLGOSSIP: op-geth's own network passes on transactions" in text
     assert "#   FOO: not a variable of op-node or op-geth\n" in text
     assert "secret" not in text.replace("jwt-secret", "")
     assert "#   l2: keeps op-geth as the engine" in text

@@ -1,0 +1,300 @@
+"""The node in the P2P network (specification: rollup-node-p2p): unsafe blocks heard, passed on, asked for, served and, when sequencing, published."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import SystemRandom
+
+import structlog
+import trio
+
+from trinode.l1.unsafe_block_signer import L1UnsafeBlockSigner
+from trinode.node.config import NodeConfig
+from trinode.node.config.model import P2PSettings
+from trinode.node.config.values_p2p import MEMORY
+from trinode.node.l1_client import L1Client
+from trinode.node.p2p_key import read_identity
+from trinode.node.services import start
+from trinode.node.start import StartError
+from trinode.node.unsafe_blocks import UnsafeBlocks
+from trinode.p2p.app_scores import AppScores, light_app_scores, no_app_scores
+from trinode.p2p.blocks.block_gossip import BlockGossip, BlockGossipSettings
+from trinode.p2p.blocks.envelope import SequencerKey
+from trinode.p2p.blocks.judgement import Judgement, Reason
+from trinode.p2p.blocks.message_id import message_id
+from trinode.p2p.blocks.signers import BlockSigners
+from trinode.p2p.discovery.bootnodes import BOOTNODES
+from trinode.p2p.discovery.contact import parse_node
+from trinode.p2p.discovery.endpoint import Endpoint, parse_ip
+from trinode.p2p.discovery.enr import Enr
+from trinode.p2p.discovery.local_record import Advertised
+from trinode.p2p.discovery.service import Discovery, DiscoverySettings
+from trinode.p2p.gossip.events import GossipEvent
+from trinode.p2p.gossip.params import GossipParams
+from trinode.p2p.gossip.router import Router
+from trinode.p2p.gossip.score_params import block_topic, light, none
+from trinode.p2p.gossip.scoring import PeerScores
+from trinode.p2p.gossip.service import GossipService
+from trinode.p2p.host.gate import GateDamaged
+from trinode.p2p.host.host import HostSettings
+from trinode.p2p.host.keeper import KeeperSettings
+from trinode.p2p.host.limits import HostLimits
+from trinode.p2p.host.service import Peers, PeersSettings
+from trinode.p2p.identity import Identity, PeerId, show_peer_id
+from trinode.p2p.multiaddr import Multiaddr
+from trinode.p2p.sync.client import PayloadSync
+from trinode.p2p.sync.server import PayloadServer
+from trinode.p2p.transport.mplex import MPLEX
+from trinode.p2p.transport.yamux import YAMUX
+from trinode.protocol.payload import PayloadEnvelope
+from trinode.protocol.types import Address
+from trinode.rollup.config import RollupConfig
+
+_FOLDER = "p2p"
+_PEERSTORE, _GATE, _DISCOVERY = "peers.json", "gate.json", "discovery.json"
+_SPARE_PLACES = 20
+"""For peers that come: above the high mark, some are parted with after their grace."""
+_MUXERS = {"yamux": YAMUX, "mplex": MPLEX}
+
+_log = structlog.get_logger()
+
+
+class P2PNode:
+    """All parts of the network, and how they know of each other. `clock`: Unix time in seconds. `judgements`, `events`: how often each was, of
+    block messages and of gossip.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        rollup: RollupConfig,
+        l1: L1Client,
+        unsafe: UnsafeBlocks,
+        payload_by_number: Callable[[int], Awaitable[PayloadEnvelope | None]],
+        sequencer_key: bytes | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """Raises StartError."""
+        settings = config.p2p
+        self.rollup = rollup
+        self.identity = read_identity(config)
+        self._settings = settings
+        self._folder = config.general.datadir / _FOLDER
+        self._usual_bootnodes = () if config.chain.is_devnet else BOOTNODES
+        self.judgements: Counter[Reason] = Counter()
+        self.events: Counter[str] = Counter()
+        self._unsafe = unsafe
+        self._key = None if sequencer_key is None else SequencerKey(sequencer_key)
+        is_light = settings.scoring == "light"
+        self.app_scores = AppScores((light_app_scores if is_light else no_app_scores)(rollup.block_time), trio.current_time)
+        self.signers = BlockSigners(trio.current_time)
+        self.blocks = BlockGossip(
+            rollup, self.signers, clock, accepted=self._accepted, judged=self._judged, settings=BlockGossipSettings(oldest=int(settings.gossip_age))
+        )
+        topics = dict.fromkeys(self.blocks.topics, block_topic())
+        self.scores = PeerScores(light(rollup.block_time, topics) if is_light else none(rollup.block_time), self.app_scores.score)
+        self.peers = _open_peers(config, self.identity, self.scores.score)
+        router = Router(self.blocks.topics, self.scores, message_id, SystemRandom(), _gossip_params(settings), note=self._noted)
+        self.gossip = GossipService(self.peers.host, router, self.blocks.validate)
+        self.sync: PayloadSync | None = None
+        if settings.serve_requests:
+            PayloadServer(rollup, payload_by_number, clock).serve(self.peers.host)
+            self.sync = PayloadSync(self.peers.host, rollup, unsafe, self.app_scores, may_ask=self._may_ask)
+        self.discovery: Discovery | None = None
+        self._signer = L1UnsafeBlockSigner(
+            l1.endpoints, rollup.l1_chain_id, rollup.l1_system_config_address, l1.watcher, changed=self._signer_named, notice=l1.notice
+        )
+
+    # ---- running ----
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Until it is cancelled; started when it listens. Raises StartError."""
+        settings = self._settings
+        async with trio.open_nursery() as nursery:
+            try:
+                await start(nursery, "peers", self.peers.run)
+            except OSError as error:
+                raise StartError(_cannot_listen("tcp", settings.listen_ip, settings.listen_tcp, error)) from error
+            await start(nursery, "gossip", self.gossip.run)
+            for topic in self.blocks.topics:
+                self.gossip.subscribe(topic)
+            await start(nursery, "the watch for the unsafe block signer", self._signer.run)
+            if self.sync is not None:
+                await start(nursery, "the sync of unsafe blocks", self.sync.run)
+            await self._start_discovery(nursery)
+            for address in self.peers.host.addresses:
+                _log.info(f"P2P at {address.of(self.identity.peer_id)}")
+            task_status.started()
+
+    async def _start_discovery(self, nursery: trio.Nursery) -> None:
+        settings = self._settings
+        advertised = await _resolved(settings.advertise_ip)
+        port = self.peers.host.ports[0][1]
+        if advertised is not None:
+            self.peers.host.advertise([Multiaddr.of_ip(advertised, settings.advertise_tcp or port)])
+            self.peers.introductions.changed()
+        if settings.no_discovery:
+            return
+        networks = settings.netrestrict
+        discovery = Discovery(
+            self.identity,
+            DiscoverySettings(
+                listen=Endpoint(parse_ip(settings.listen_ip), settings.listen_udp or port),
+                advertised=Advertised(
+                    None if advertised is None else parse_ip(advertised), settings.advertise_tcp or port, settings.advertise_udp
+                ),
+                chain_id=self.rollup.l2_chain_id,
+                bootnodes=[parse_node(text) for text in settings.bootnodes or self._usual_bootnodes],
+                path=_file(self._settings.discovery_store, self._folder / _DISCOVERY),
+                permits=lambda ip: not networks or any(ip.version == network.version and ip in network for network in networks),
+            ),
+            found=self._found,
+            wanted=lambda: self.peers.keeper.wanted > 0,
+        )
+        try:
+            await start(nursery, "discovery", discovery.run)
+        except OSError as error:
+            raise StartError(_cannot_listen("udp", settings.listen_ip, settings.listen_udp or port, error)) from error
+        self.discovery = discovery
+
+    # ---- blocks ----
+
+    @property
+    def can_publish(self) -> bool:
+        """Whether there is a key to sign blocks with."""
+        return self._key is not None
+
+    async def publish(self, envelope: PayloadEnvelope) -> None:
+        """Signs a block of ours and sends it to the peers; it does not wait for them."""
+        assert self._key is not None
+        try:
+            message = await trio.to_thread.run_sync(self.blocks.encode, envelope, self._key.sign)
+            recipients = self.gossip.publish(*message)
+        except ValueError as error:
+            _log.warning(f"block {envelope.payload.block_number} is not published: {error}")
+            return
+        _log.debug("block published", number=envelope.payload.block_number, peers=recipients)
+
+    def _accepted(self, peer: PeerId, envelope: PayloadEnvelope) -> None:
+        payload = envelope.payload
+        refusal = self._unsafe.post(envelope)
+        block_hash = "0x" + payload.block_hash.hex()
+        _log.debug("unsafe block heard", number=payload.block_number, hash=block_hash, peer=show_peer_id(peer), kept=refusal or "yes")
+
+    def _judged(self, peer: PeerId, judgement: Judgement) -> None:
+        self.judgements[judgement.reason] += 1
+        if judgement.reason not in (Reason.VALID, Reason.SEEN):
+            _log.debug("gossip is not taken", reason=judgement.reason.value, detail=judgement.detail, peer=show_peer_id(peer))
+
+    def _noted(self, event: GossipEvent, _topic: str) -> None:
+        self.events[event.value] += 1
+
+    def _signer_named(self, signer: Address | None) -> None:
+        self.signers.name(signer)
+        shown = "nobody" if signer is None else "0x" + signer.hex()
+        _log.info(f"unsafe blocks are signed by {shown}")
+        if self._key is not None and signer != self._key.address:
+            _log.warning(f"p2p.sequencer.key is of 0x{self._key.address.hex()}, but L1 names {shown}: peers will not take our blocks")
+
+    # ---- peers ----
+
+    def count(self) -> int:
+        """How many peers there are."""
+        return len(self.peers.host.links)
+
+    def gossiping_blocks(self) -> set[PeerId]:
+        """The peers that are on a topic of blocks."""
+        return {peer for topic in self.blocks.topics for peer in self.gossip.router.peers(topic)}
+
+    def _may_ask(self, peer: PeerId) -> bool:
+        return not self._settings.ask_static_only or peer in self.peers.host.protection
+
+    def _found(self, record: Enr) -> None:
+        endpoints = [endpoint for endpoint in (record.tcp(4), record.tcp(6)) if endpoint is not None]
+        addresses = [Multiaddr.of_ip(str(endpoint.ip), endpoint.port) for endpoint in endpoints]
+        self.peers.keeper.found(record.peer_id, addresses, enr=str(record), chain_id=self.rollup.l2_chain_id)
+
+
+def _open_peers(config: NodeConfig, identity: Identity, score_of: Callable[[PeerId], float]) -> Peers:
+    settings = config.p2p
+    static: dict[PeerId, list[Multiaddr]] = {}
+    for text in settings.static:
+        try:
+            address = Multiaddr.parse(text)
+        except ValueError as error:
+            raise StartError(f"p2p.static: {error}") from error
+        assert address.peer_id is not None
+        static.setdefault(address.peer_id, []).append(address)
+    folder = config.general.datadir / _FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        return Peers(
+            identity,
+            PeersSettings(
+                host=HostSettings(
+                    listen=[(settings.listen_ip, settings.listen_tcp)],
+                    muxers=[_MUXERS[name] for name in settings.muxers],
+                    limits=HostLimits(most_peers=2 * settings.peers_high + _SPARE_PLACES),
+                ),
+                keeper=KeeperSettings(
+                    low=settings.peers_low,
+                    high=settings.peers_high,
+                    grace=settings.peers_grace,
+                    static=static,
+                    ban=settings.ban,
+                    ban_threshold=settings.ban_threshold,
+                    ban_seconds=settings.ban_duration,
+                ),
+                agent=settings.user_agent,
+                ping=settings.ping,
+                restricted_to=settings.netrestrict,
+                peerstore=_file(settings.peerstore, folder / _PEERSTORE),
+                gate=_file(settings.peerstore, folder / _PEERSTORE, _GATE),
+            ),
+            wall=time.time,
+            score_of=score_of,
+            random=SystemRandom(),
+        )
+    except (GateDamaged, OSError) as error:
+        raise StartError(f"p2p: {error}") from error
+
+
+def _file(given: Path | str | None, otherwise: Path, beside: str | None = None) -> Path | None:
+    """Where something is kept; None: nowhere. `beside`: a second file, in the folder of the first."""
+    if given == MEMORY:
+        return None
+    path = otherwise if given is None else Path(given)
+    return path if beside is None else path.with_name(f"{path.stem}-{beside}" if given else beside)
+
+
+def _gossip_params(settings: P2PSettings) -> GossipParams:
+    """A mesh that is made small by an operator has fewer places of a kind too."""
+    usual = GossipParams()
+    return GossipParams(
+        mesh=settings.mesh_d,
+        mesh_low=settings.mesh_low,
+        mesh_high=settings.mesh_high,
+        mesh_score=min(usual.mesh_score, settings.mesh_d),
+        mesh_outbound=min(usual.mesh_outbound, settings.mesh_low - 1, settings.mesh_d // 2),
+        lazy=settings.mesh_lazy,
+        flood_publish=settings.flood_publish,
+    )
+
+
+async def _resolved(host: str | None) -> str | None:
+    """The IP address of a host's name, or itself. Raises StartError."""
+    if host is None:
+        return None
+    try:
+        found = await trio.socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise StartError(f"p2p.advertise.ip: {host}: {error.strerror}") from error
+    return str(found[0][4][0])
+
+
+def _cannot_listen(kind: str, host: str, port: int, error: OSError) -> str:
+    return f"p2p: cannot listen at {host}:{port} ({kind}): {error.strerror or error}; change p2p.listen.{kind}, or add p2p.disable"
