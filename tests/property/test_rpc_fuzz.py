@@ -75,8 +75,16 @@ async def namespaces_over(chain: EthChain) -> list[Namespace]:
     config, store = chain.tree.config, chain.store
     pool = TransactionPool(config, store, PoolLimits(), clock=lambda: 0.0)
     pool.add(transfer(1, 0))
+    to_pool, pooled = ToPool(pool), Pooled(pool.get, pool.pending_nonce)
     eth = EthNamespace(
-        config, store, progress=lambda: None, taker=ToPool(pool), pooled=Pooled(pool.get, pool.pending_nonce), limits=LIMITS, conditional=True, keep=ToPool(pool).send_conditional
+        config,
+        store,
+        progress=lambda: None,
+        taker=to_pool,
+        pooled=pooled,
+        limits=LIMITS,
+        conditional=True,
+        keep=to_pool.send_conditional,
     )
     return [
         eth,

@@ -174,7 +174,7 @@ async def test_all_bodies_together_are_bounded() -> None:
 )
 async def test_garbage_ends_its_own_connection_alone(raw: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     async with listening(Served()) as port:
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
                 with suppress(trio.BrokenResourceError):  # closed by the server while garbage was under way
                     await stream.send_all(raw)
