@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import accounts, derivation, execution, memory, real_blocks, rpc, stages, steady, store, sync
+from bench import accounts, derivation, execution, memory, p2p, real_blocks, rpc, stages, steady, store, sync
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "derivation": lambda options: derivation.main(),
@@ -19,6 +19,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "store": lambda options: store.main(options.keys, options.folder),
     "steady": lambda options: steady.main(options.profile),
     "rpc": lambda options: rpc.main(options.switch_interval),
+    "p2p": lambda options: p2p.main(),
     "sync": lambda options: sync.main(options.rounds),
 }
 

@@ -113,8 +113,12 @@ class BlockGossip:
     def encode(self, envelope: PayloadEnvelope, sign: Callable[[Hash32], bytes]) -> BlockMessage:
         """A block of ours for the others. `sign` gives the signature (65 bytes) of a hash.
 
-        Raises ValueError if the payload's fields are not those of the fork of its time, or if it is larger than messages may be.
+        Raises ValueError if the payload's fields are not those of the fork of its time, if it is larger than messages may be, or too old: a sequencer
+        that catches up after an outage must not send what its peers have to reject, and hold against it.
         """
+        age = int(self._wall_clock()) - envelope.payload.timestamp
+        if age > self._settings.oldest:
+            raise ValueError(f"{name_of(envelope.payload)} is {age} s old, more than {self._settings.oldest}")
         version = block_version(self._rollup, l2_timestamp=envelope.payload.timestamp)
         signed = encode_envelope(envelope, version)
         message = sign(block_signing_hash(signed, self._rollup.l2_chain_id)) + signed

@@ -24,6 +24,7 @@ class Reason(Enum):
     BAD_ENCODING = "bad_encoding"
     TOO_OLD = "too_old"
     IN_THE_FUTURE = "in_the_future"
+    TOO_MANY_TRANSACTIONS = "too_many_transactions"
     EMPTY_TRANSACTION = "empty_transaction"
     NUMBER_TOO_LARGE = "number_too_large"
     WRONG_BLOCK_HASH = "wrong_block_hash"
@@ -41,7 +42,9 @@ class Reason(Enum):
         return Verdict.IGNORE if self in _NOBODY_S_FAULT else Verdict.REJECT
 
 
-_NOBODY_S_FAULT = frozenset((Reason.UNKNOWN_TOPIC, Reason.NO_SIGNER_KNOWN, Reason.EMPTY_TRANSACTION, Reason.SEEN))
+_NOBODY_S_FAULT = frozenset(
+    (Reason.UNKNOWN_TOPIC, Reason.NO_SIGNER_KNOWN, Reason.TOO_MANY_TRANSACTIONS, Reason.EMPTY_TRANSACTION, Reason.SEEN)
+)
 
 
 class Judgement(NamedTuple):

@@ -14,6 +14,8 @@ What else is as in op-node:
 Not as in op-node: it leaves transactions of no bytes out of the transactions root. So it passes on blocks that no engine takes, and rejects them if
 their root is right. We ignore both: who passes them on to us does as op-node does, and who would get them from us might reject them.
 
+Nor does it bound the number of transactions. We ignore more than 65,536, for the same reasons: a stolen key must not have us hash a million.
+
 Which optional fields a payload has is its layout's, and so its topic's: the rules that some are nil or not are kept by decoding it.
 """
 
@@ -25,6 +27,7 @@ from trinode.p2p.blocks.envelope import SIGNATURE_SIZE, BadSignature, SignedBloc
 from trinode.p2p.blocks.judgement import Judgement, Reason
 from trinode.p2p.blocks.signers import ExpectedSigners
 from trinode.p2p.blocks.snappy import CompressionFault, TooLarge, inflate
+from trinode.p2p.payload_bounds import MOST_TRANSACTIONS
 from trinode.protocol.payload import ExecutionPayload, PayloadDecodingError, PayloadEnvelope, decode_envelope, payload_block_hash
 from trinode.rollup.config import RollupConfig
 from trinode.rollup.fork import Fork
@@ -87,6 +90,8 @@ def _refuse_time(envelope: PayloadEnvelope, held_against: Circumstances) -> Judg
 
 def _refuse_contents(envelope: PayloadEnvelope, rollup: RollupConfig) -> Judgement | None:
     payload = envelope.payload
+    if len(payload.transactions) > MOST_TRANSACTIONS:
+        return _refused(envelope, Reason.TOO_MANY_TRANSACTIONS, f"{len(payload.transactions)} transactions")
     if not all(payload.transactions):
         return _refused(envelope, Reason.EMPTY_TRANSACTION, "a transaction of no bytes")
     if payload.block_number >= _NUMBERS_END:

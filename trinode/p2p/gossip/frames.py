@@ -13,6 +13,8 @@ from trinode.p2p.gossip.rpc import MAX_RPC_SIZE, Rpc, encode_in_parts
 from trinode.p2p.protobuf import encode_varint
 
 _CHUNK = 64 * 1024
+_SMALL = 16 * 1024
+"""Bytes of a frame up to which one copy costs less than handing its parts to each peer's stream one by one."""
 _LONGEST_PREFIX = 4
 """Bytes of a varint that is not beyond MAX_RPC_SIZE."""
 
@@ -26,10 +28,12 @@ class Frame(NamedTuple):
 
 def frame_of(rpc: Rpc) -> Frame:
     """An RPC behind its length."""
-    first, *others = encode_in_parts(rpc)
-    size = len(first) + sum(map(len, others))
-    first = encode_varint(size) + first
-    return Frame((first, *others), len(first) + sum(map(len, others)))
+    parts = encode_in_parts(rpc)
+    length = encode_varint(sum(map(len, parts)))
+    size = len(length) + sum(map(len, parts))
+    if size <= _SMALL:
+        return Frame((b"".join((length, *parts)),), size)
+    return Frame((length + parts[0], *parts[1:]), size)
 
 
 async def write_frame(stream: SendStream, frame: Frame) -> None:
@@ -49,12 +53,12 @@ class FrameReader:
         """The next frame without its length; None when the peer has ended the stream between two. Raises ProtocolViolation (too long, ends within
         a frame, its length or its body takes longer than `frame_timeout`), and what streams raise.
         """
-        await trio.lowlevel.checkpoint()  # what is in the buffer already must not keep all others waiting
-        if not self._buffer and not await self._receive():
+        if self._buffer:
+            await trio.lowlevel.checkpoint()  # what is there already must not keep all others waiting
+        elif not await self._receive():
             return None
         try:
-            with trio.fail_after(self._limits.frame_timeout):
-                size = await self._size()
+            size = await self._size()
             if size < self._limits.large_frame:
                 return await self._body(size)
             async with self._places:
@@ -64,9 +68,10 @@ class FrameReader:
 
     async def _size(self) -> int:
         size = shift = at = 0
+        deadline = trio.current_time() + self._limits.frame_timeout
         while True:
             while len(self._buffer) <= at:
-                await self._receive_more()
+                await self._receive_more(deadline)
             byte = self._buffer[at]
             size |= (byte & 0x7F) << shift
             at, shift = at + 1, shift + 7
@@ -80,9 +85,9 @@ class FrameReader:
         return size
 
     async def _body(self, size: int) -> bytes:
-        with trio.fail_after(self._limits.frame_timeout):  # anew: waiting for a place was not the peer's fault
-            while len(self._buffer) < size:
-                await self._receive_more()
+        deadline = trio.current_time() + self._limits.frame_timeout  # anew: waiting for a place was not the peer's fault
+        while len(self._buffer) < size:
+            await self._receive_more(deadline)
         with memoryview(self._buffer) as view:
             body = bytes(view[:size])
         del self._buffer[:size]
@@ -93,6 +98,7 @@ class FrameReader:
         self._buffer += chunk
         return bool(chunk)
 
-    async def _receive_more(self) -> None:
-        if not await self._receive():
-            raise ProtocolViolation("a stream that ends within an RPC")
+    async def _receive_more(self, deadline: float) -> None:
+        with trio.fail_at(deadline):
+            if not await self._receive():
+                raise ProtocolViolation("a stream that ends within an RPC")

@@ -98,7 +98,7 @@ class Mesh:
     def _graft_some(self, number: int, now: float, fit: Callable[[Neighbour], bool]) -> None:
         if number <= 0:
             return
-        candidates = [each for each in self._around.on_topic(self.topic) if self._may_graft(each, now) and fit(each)]
+        candidates = [each for each in self._around.on_topic(self.topic) if fit(each) and self._may_graft(each, now)]
         for neighbour in candidates[:number]:
             self._graft(neighbour, now)
 

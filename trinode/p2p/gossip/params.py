@@ -83,6 +83,8 @@ class GossipLimits:
     large_frame: int = 256 * 1024
     """Bytes from which on an RPC needs one of the `large_frames` places before it is read."""
     large_frames: int = 16
+    identified_in_thread: int = 128 * 1024
+    """Bytes of an RPC's messages from which on their ids are found in a worker thread: they may inflate to twenty times as much."""
     frame_timeout: float = 20.0
     """In which an RPC that has begun must be there."""
     send_timeout: float = 20.0

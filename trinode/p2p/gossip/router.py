@@ -176,15 +176,21 @@ class Router:
         """The peer broke the protocol where only the driver saw it (P7)."""
         self.scores.penalize(peer)
 
-    def receive(self, peer: PeerId, rpc: Rpc, now: float) -> list[Incoming]:
-        """A peer has sent this. Returns the messages that are new: each is to be settled."""
+    def identify(self, rpc: Rpc) -> list[bytes]:
+        """The ids of an RPC's messages, in their order (b"" for those that nobody looks at). Takes its time, and may run in any thread."""
+        return [self._message_id(each.topic, each.data) if each.topic in self._topics and not each.authored else b"" for each in rpc.messages]
+
+    def receive(self, peer: PeerId, rpc: Rpc, now: float, ids: Sequence[bytes] | None = None) -> list[Incoming]:
+        """A peer has sent this. Returns the messages that are new: each is to be settled. `ids`: what `identify` gave, if it was asked before."""
         neighbour = self._around.neighbours.get(peer)
         if neighbour is None or not self.hears(peer):
             return []
         self._note(GossipEvent.RECV_RPC, "")
         for subscription in rpc.subscriptions:
             self._on_subscription(neighbour, subscription)
-        fresh = [each for message in rpc.messages if (each := self._on_message(neighbour, message, now)) is not None]
+        ids = self.identify(rpc) if ids is None else ids
+        messages = zip(rpc.messages, ids, strict=True)
+        fresh = [each for message, identifier in messages if (each := self._on_message(neighbour, message, identifier, now)) is not None]
         self._exchange.on_ihave(neighbour, rpc.ihave, self._meshes, now)
         self._exchange.on_iwant(neighbour, rpc.iwant)
         for topic in rpc.graft:
@@ -271,7 +277,7 @@ class Router:
         if topic in self._meshes:
             self._meshes[topic].lost(neighbour.peer_id)
 
-    def _on_message(self, neighbour: Neighbour, message: Message, now: float) -> Incoming | None:
+    def _on_message(self, neighbour: Neighbour, message: Message, identifier: bytes, now: float) -> Incoming | None:
         peer, topic = neighbour.peer_id, message.topic
         if topic not in self._meshes:
             return None
@@ -279,7 +285,6 @@ class Router:
             self.scores.delivered_invalid(peer, topic)
             self._note(GossipEvent.REJECT_MESSAGE, topic)
             return None
-        identifier = self._message_id(topic, message.data)
         self._exchange.arrived(identifier)
         if sighting := self._sightings.get(identifier):
             self._note(GossipEvent.DUPLICATE_MESSAGE, topic)

@@ -64,6 +64,7 @@ class GossipService:
         self._large_frames = trio.CapacityLimiter(self._limits.large_frames)
         self._batches = trio.CapacityLimiter(self._limits.batches)
         self._validations = trio.CapacityLimiter(self._limits.validations)
+        self._identifying = trio.CapacityLimiter(2)
         self._beat = trio.Event()
         for protocol in PROTOCOLS:
             host.serve(protocol, self._serve, most_per_peer=_MOST_STREAMS)
@@ -236,16 +237,23 @@ class GossipService:
             self._router.receive(peer, rpc, trio.current_time())
             self._flush()
             return
+        ids = await self._identify(rpc)
         settled = trio.Event()
         await self._batches.acquire_on_behalf_of(settled)
         if self._nursery is None:
             self._batches.release_on_behalf_of(settled)
             return
         # From here on the messages count as seen, and nobody sends them again: that this peer goes away must not keep them from being validated.
-        fresh = self._router.receive(peer, rpc, trio.current_time())
+        fresh = self._router.receive(peer, rpc, trio.current_time(), ids)
         self._flush()
         self._nursery.start_soon(self._settle, fresh, settled)
         await settled.wait()
+
+    async def _identify(self, rpc: Rpc) -> list[bytes]:
+        """Inflating and hashing what is large would keep all others waiting."""
+        if sum(len(each.data) for each in rpc.messages) < self._limits.identified_in_thread:
+            return self._router.identify(rpc)
+        return await trio.to_thread.run_sync(self._router.identify, rpc, limiter=self._identifying, abandon_on_cancel=True)
 
     async def _settle(self, fresh: list[Incoming], settled: trio.Event) -> None:
         for incoming in fresh:

@@ -13,6 +13,7 @@ import struct
 from enum import IntEnum
 
 from trinode.p2p.errors import P2PError, ProtocolViolation
+from trinode.p2p.payload_bounds import MOST_TRANSACTIONS
 from trinode.p2p.sync.limits import MAX_PAYLOAD_SIZE
 from trinode.p2p.sync.snappy_frames import compress_frames, decompress_frames
 from trinode.protocol.payload import PayloadDecodingError, PayloadEnvelope, decode_envelope, encode_envelope, payload_block_hash
@@ -26,8 +27,6 @@ _VERSION = struct.Struct("<I")
 _PAYLOAD_AT = 5
 _VERSIONS = {1: (0,), 2: (0,), 3: (1,), 4: (1, 2)}
 """The versions of an answer by the encoding of its payload: the one that is sent, and others that are read."""
-_MOST_TRANSACTIONS = 1 << 16
-"""Of a block: as many transfers as 1.3 Ggas pay for. Hashing as many as 10 MiB can say there are would take many seconds."""
 _LEAST_TRANSACTION = 50
 """Bytes that no transaction, signed or a deposit, is smaller than."""
 
@@ -116,7 +115,7 @@ class PayloadCodec:
         if payload.timestamp != self._time_of(number):
             raise WrongBlock(f"block {number} at {payload.timestamp}, not {self._time_of(number)}")
         count = len(payload.transactions)
-        if count > _MOST_TRANSACTIONS or count * _LEAST_TRANSACTION > sum(map(len, payload.transactions)):
+        if count > MOST_TRANSACTIONS or count * _LEAST_TRANSACTION > sum(map(len, payload.transactions)):
             raise WrongBlock(f"block {number} with {count} transactions: too many, or too small")
         if payload.withdrawals:
             raise WrongBlock(f"block {number} with withdrawals")

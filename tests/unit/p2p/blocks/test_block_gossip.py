@@ -167,6 +167,17 @@ async def test_our_blocks_are_valid_to_others(version: int) -> None:
     assert gossip.accepted == [(PEER, envelope)]
 
 
+async def test_a_sequencer_that_catches_up_publishes_what_peers_take() -> None:
+    envelope = made_block(4)
+    gossip = Gossip(NOW + 60)
+    topic, data = gossip.blocks.encode(envelope, SEQUENCER.sign)
+    assert await gossip.hear(data, topic) is Reason.VALID
+    gossip.now += 1
+    with pytest.raises(ValueError, match=r"block 1 0x[0-9a-f]{64} is 61 s old, more than 60"):
+        gossip.blocks.encode(envelope, SEQUENCER.sign)
+    assert await gossip.hear(data, topic) is Reason.TOO_OLD
+
+
 async def test_what_cannot_be_published() -> None:
     gossip = Gossip()
     with pytest.raises(ValueError, match="optional fields are not those of version 4"):

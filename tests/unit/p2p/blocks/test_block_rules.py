@@ -28,6 +28,7 @@ from trinode.p2p.blocks.rules import judge
 from trinode.p2p.blocks.signers import ExpectedSigners
 from trinode.p2p.blocks.snappy import MAX_MESSAGE_SIZE, compress, inflate
 from trinode.p2p.blocks.topics import VERSIONS
+from trinode.p2p.payload_bounds import MOST_TRANSACTIONS
 from trinode.p2p.verdict import Verdict
 from trinode.protocol.payload import Withdrawal, encode_envelope
 from trinode.rollup.fork import Fork
@@ -150,6 +151,14 @@ def test_transactions_of_no_bytes() -> None:
     for envelope in (right, left_out):
         judgement = judged(message_of(envelope, 4))
         assert (judgement.reason, judgement.verdict) == (Reason.EMPTY_TRANSACTION, Verdict.IGNORE)
+
+
+def test_too_many_transactions_are_not_hashed() -> None:
+    for count, reason in ((MOST_TRANSACTIONS, Reason.WRONG_BLOCK_HASH), (MOST_TRANSACTIONS + 1, Reason.TOO_MANY_TRANSACTIONS)):
+        envelope = made_block(4)
+        judgement = judged(message_of(replace(envelope, payload=replace(envelope.payload, transactions=(b"\x02",) * count)), 4))
+        assert judgement.reason is reason
+    assert judgement.verdict is Verdict.IGNORE
 
 
 def test_the_hash_covers_all_of_the_block() -> None:

@@ -195,7 +195,8 @@ async def test_a_damaged_file_is_said_and_replaced(content: str, tmp_path: Path,
 
 
 async def test_a_file_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    service = discovery(2, [], [], tmp_path / "nowhere" / "discovery.json")
+    (tmp_path / "no folder").write_text("a file")
+    service = discovery(2, [], [], tmp_path / "no folder" / "discovery.json")
     async with trio.open_nursery() as inner:
         await inner.start(service.run)
         inner.cancel_scope.cancel()
