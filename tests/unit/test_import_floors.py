@@ -63,3 +63,16 @@ def test_the_core_knows_no_io(path: Path) -> None:
         assert "importlib" not in modules
     names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
     assert not names & {"open", "print", "input"}
+
+
+P2P_ROOMS = {"transport", "host", "gossip", "blocks", "sync", "discovery"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "trinode" / "p2p").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_rooms_of_p2p_do_not_know_each_other(path: Path) -> None:
+    """What they share stands beside them; hosts alone know what connections are made of."""
+    here = path.relative_to(ROOT / "trinode" / "p2p").parts[0]
+    for module in imported(path):
+        if module.startswith("trinode.p2p."):
+            there = module.split(".")[2]
+            assert there not in P2P_ROOMS or there == here or (here, there) == ("host", "transport"), f"{path} imports {module}"
