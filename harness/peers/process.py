@@ -55,16 +55,21 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int | None:
+        """Of the process, which keeps it over `nice`; None before its first life."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def log(self) -> str:
         """All that it said in this life."""
         with self.log_path.open("rb") as log:
             log.seek(self._began)
             return log.read().decode(errors="replace")
 
-    def stop(self) -> int:
-        """Asks it to end (SIGINT), and waits; its exit status."""
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Asks it to end by that signal, and waits; its exit status."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(number)
         return self._process.wait(STOP_TIMEOUT)
 
     def wait(self) -> int:

@@ -23,7 +23,7 @@ class TrinodeNode(Process):
     """`trinode` with `options`, by their names; its servers are at free ports unless they say where. `folder`: for its data and its log."""
 
     def __init__(self, folder: Path, options: Mapping[str, object]) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         ports = dict.fromkeys(("http.port", "ws.port", "rpc.port"), 0)
         words = {"datadir": folder / "data", "log.format": "logfmt", **ports, **options}
         command = [sys.executable, "-m", "trinode.cli", *[f"--{name}={value}" for name, value in words.items()]]

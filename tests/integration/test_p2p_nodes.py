@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from harness.peers.ports import free_ports
 from harness.peers.process import call, wait_until
 from harness.peers.trinode_node import TrinodeNode
 from harness.peers.verifier import devnet_verifier
+from trinode.devnet.accounts import SEQUENCER
 
 TIMEOUT = 60.0
 P2P = {"p2p.disable": "false", "p2p.listen.ip": "127.0.0.1", "p2p.listen.tcp": 0, "p2p.no-discovery": "true"}
@@ -77,3 +79,57 @@ def test_a_restarted_node_finds_its_peer_and_what_it_missed(devnet: TrinodeNode,
         verifier.start()
         wait_until(lambda: caught_up(verifier, devnet), TIMEOUT, devnet, verifier)
         assert call(verifier.address("rpc"), "opp2p_self")["peerID"] == before
+
+
+@pytest.mark.long
+def test_both_are_killed_again_and_again(devnet: TrinodeNode, tmp_path: Path) -> None:
+    """Nothing that was safe is lost or another, the chain goes on, and both have the same one."""
+    address, seen = devnet.address("p2p"), dict[int, str]()
+    # The sequencer's port is another one in each life: it dials the verifier.
+    port, options = free_ports(1)[0], {**P2P, "p2p.static": address}
+    verifier = devnet_verifier(devnet, tmp_path / "verifier", {**options, "p2p.listen.tcp": port})
+    with verifier:
+        dialed = verifier.address("p2p")
+        for life in range(10):
+            call(devnet.address("rpc"), "opp2p_connectPeer", dialed)
+            wait_until(lambda: caught_up(verifier, devnet), TIMEOUT, devnet, verifier)
+            for node in (devnet, verifier):
+                note_safe_blocks(node, seen)
+            time.sleep(life / 7)
+            for node in (verifier, devnet) if life % 3 else (devnet, verifier):
+                node.kill()
+            devnet.start()
+            devnet.address("p2p")  # a node begins only when its L1 answers
+            verifier.start()
+            verifier.address("p2p")
+        call(devnet.address("rpc"), "opp2p_connectPeer", dialed)
+        wait_until(lambda: caught_up(verifier, devnet), TIMEOUT, devnet, verifier)
+        assert len(seen) > 5
+        for node in (devnet, verifier):
+            found = {number: call(node.address("http"), "eth_getBlockByNumber", hex(number), False)["hash"] for number in seen}
+            assert found == seen
+        assert "bug of trinode" not in devnet.log_path.read_text() + verifier.log_path.read_text()
+
+
+def note_safe_blocks(node: TrinodeNode, seen: dict[int, str]) -> None:
+    """Adds the safe head, which must be what was told of it before."""
+    safe = call(node.address("rpc"), "optimism_syncStatus")["safe_l2"]
+    assert seen.setdefault(safe["number"], safe["hash"]) == safe["hash"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [None, b"\x42" * 32, pytest.param(SEQUENCER.key, marks=pytest.mark.long)],
+    ids=["no key", "another's key", "its key"],
+)
+def test_a_second_sequencer_with_or_without_its_key(devnet: TrinodeNode, tmp_path: Path, key: bytes | None) -> None:
+    """It makes blocks whatever its key is, and says at its start what is wrong with that."""
+    options = {**P2P, "sequencer.enabled": "true", **({} if key is None else {"p2p.sequencer.key": key.hex()})}
+    with devnet_verifier(devnet, tmp_path / "sequencer", options) as sequencer:
+        wait_until(lambda: unsafe_head(sequencer)["number"] >= 5, TIMEOUT, devnet, sequencer)
+        said = [line for line in sequencer.problems if "sequencer.key" in line]
+        if key is None:
+            assert "sequencer.enabled without p2p.sequencer.key" in said[0]
+        elif key != SEQUENCER.key:
+            assert "peers will not take our blocks" in said[0]
+        assert len(said) == (key != SEQUENCER.key)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
@@ -17,6 +17,7 @@ from trinode.node.config import NodeConfig
 from trinode.node.config.model import P2PSettings
 from trinode.node.config.values_p2p import MEMORY
 from trinode.node.l1_client import L1Client
+from trinode.node.p2p_addresses import listening, read_bootnodes, read_static, resolved
 from trinode.node.p2p_key import read_identity
 from trinode.node.services import start
 from trinode.node.start import StartError
@@ -50,7 +51,7 @@ from trinode.p2p.sync.client import PayloadSync
 from trinode.p2p.sync.server import PayloadServer
 from trinode.p2p.transport.mplex import MPLEX
 from trinode.p2p.transport.yamux import YAMUX
-from trinode.protocol.payload import PayloadEnvelope
+from trinode.protocol.payload import ExecutionPayload, PayloadEnvelope
 from trinode.protocol.types import Address
 from trinode.rollup.config import RollupConfig
 
@@ -84,11 +85,14 @@ class P2PNode:
         self.identity = read_identity(config)
         self._settings = settings
         self._folder = config.general.datadir / _FOLDER
+        self._bootnodes = read_bootnodes(settings.bootnodes)
         self._usual_bootnodes = () if config.chain.is_devnet else BOOTNODES
         self.judgements: Counter[Reason] = Counter()
         self.events: Counter[str] = Counter()
         self._unsafe = unsafe
         self._key = None if sequencer_key is None else SequencerKey(sequencer_key)
+        self._is_mute = config.sequencer.enabled and sequencer_key is None
+        self._is_behind = False  # the last block of ours could not be published
         is_light = settings.scoring == "light"
         self.app_scores = AppScores((light_app_scores if is_light else no_app_scores)(rollup.block_time), trio.current_time)
         self.signers = BlockSigners(trio.current_time)
@@ -114,11 +118,10 @@ class P2PNode:
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Until it is cancelled; started when it listens. Raises StartError."""
         settings = self._settings
+        if self._is_mute:
+            _log.warning("sequencer.enabled without p2p.sequencer.key: blocks are made here, and not published to peers")
         async with trio.open_nursery() as nursery:
-            try:
-                await start(nursery, "peers", self.peers.run)
-            except OSError as error:
-                raise StartError(_cannot_listen("tcp", settings.listen_ip, settings.listen_tcp, error)) from error
+            await start(nursery, "peers", partial(listening, "tcp", settings.listen_ip, settings.listen_tcp, self.peers.run))
             await start(nursery, "gossip", self.gossip.run)
             for topic in self.blocks.topics:
                 self.gossip.subscribe(topic)
@@ -132,7 +135,7 @@ class P2PNode:
 
     async def _start_discovery(self, nursery: trio.Nursery) -> None:
         settings = self._settings
-        advertised = await _resolved(settings.advertise_ip)
+        advertised = await resolved(settings.advertise_ip)
         port = self.peers.host.ports[0][1]
         if advertised is not None:
             self.peers.host.advertise([Multiaddr.of_ip(advertised, settings.advertise_tcp or port)])
@@ -148,17 +151,14 @@ class P2PNode:
                     None if advertised is None else parse_ip(advertised), settings.advertise_tcp or port, settings.advertise_udp
                 ),
                 chain_id=self.rollup.l2_chain_id,
-                bootnodes=[parse_node(text) for text in settings.bootnodes or self._usual_bootnodes],
+                bootnodes=self._bootnodes or [parse_node(text) for text in self._usual_bootnodes],
                 path=_file(self._settings.discovery_store, self._folder / _DISCOVERY),
                 permits=lambda ip: not networks or any(ip.version == network.version and ip in network for network in networks),
             ),
             found=self._found,
             wanted=lambda: self.peers.keeper.wanted > 0,
         )
-        try:
-            await start(nursery, "discovery", discovery.run)
-        except OSError as error:
-            raise StartError(_cannot_listen("udp", settings.listen_ip, settings.listen_udp or port, error)) from error
+        await start(nursery, "discovery", partial(listening, "udp", settings.listen_ip, settings.listen_udp or port, discovery.run))
         self.discovery = discovery
 
     # ---- blocks ----
@@ -175,15 +175,24 @@ class P2PNode:
             message = await trio.to_thread.run_sync(self.blocks.encode, envelope, self._key.sign)
             recipients = self.gossip.publish(*message)
         except ValueError as error:
-            _log.warning(f"block {envelope.payload.block_number} is not published: {error}")
+            (_log.debug if self._is_behind else _log.warning)(f"block {envelope.payload.block_number} is not published: {error}")
+            self._is_behind = True
             return
+        self._is_behind = False
         _log.debug("block published", number=envelope.payload.block_number, peers=recipients)
 
     def _accepted(self, peer: PeerId, envelope: PayloadEnvelope) -> None:
         payload = envelope.payload
-        refusal = self._unsafe.post(envelope)
+        refusal = self._unsafe.post(envelope) if self._is_in_time(payload) else "its time is that of another number"
         block_hash = "0x" + payload.block_hash.hex()
         _log.debug("unsafe block heard", number=payload.block_number, hash=block_hash, peer=show_peer_id(peer), kept=refusal or "yes")
+
+    def _is_in_time(self, payload: ExecutionPayload) -> bool:
+        """Whether the chain has a block of that number at that time. Gossip bounds times and not numbers: a block far ahead would never connect,
+        and while it is the highest that is known, hide which blocks are missing.
+        """
+        genesis = self.rollup.genesis
+        return payload.timestamp - genesis.l2_time == (payload.block_number - genesis.l2.number) * self.rollup.block_time
 
     def _judged(self, peer: PeerId, judgement: Judgement) -> None:
         self.judgements[judgement.reason] += 1
@@ -221,14 +230,6 @@ class P2PNode:
 
 def _open_peers(config: NodeConfig, identity: Identity, score_of: Callable[[PeerId], float]) -> Peers:
     settings = config.p2p
-    static: dict[PeerId, list[Multiaddr]] = {}
-    for text in settings.static:
-        try:
-            address = Multiaddr.parse(text)
-        except ValueError as error:
-            raise StartError(f"p2p.static: {error}") from error
-        assert address.peer_id is not None
-        static.setdefault(address.peer_id, []).append(address)
     folder = config.general.datadir / _FOLDER
     try:
         folder.mkdir(exist_ok=True)
@@ -244,7 +245,7 @@ def _open_peers(config: NodeConfig, identity: Identity, score_of: Callable[[Peer
                     low=settings.peers_low,
                     high=settings.peers_high,
                     grace=settings.peers_grace,
-                    static=static,
+                    static=read_static(settings.static),
                     ban=settings.ban,
                     ban_threshold=settings.ban_threshold,
                     ban_seconds=settings.ban_duration,
@@ -259,8 +260,10 @@ def _open_peers(config: NodeConfig, identity: Identity, score_of: Callable[[Peer
             score_of=score_of,
             random=SystemRandom(),
         )
-    except (GateDamaged, OSError) as error:
+    except GateDamaged as error:
         raise StartError(f"p2p: {error}") from error
+    except OSError as error:
+        raise StartError(f"p2p: {error.filename}: {error.strerror}. Mend or remove it; what is known of peers is kept there") from error
 
 
 def _file(given: Path | str | None, otherwise: Path, beside: str | None = None) -> Path | None:
@@ -283,18 +286,3 @@ def _gossip_params(settings: P2PSettings) -> GossipParams:
         lazy=settings.mesh_lazy,
         flood_publish=settings.flood_publish,
     )
-
-
-async def _resolved(host: str | None) -> str | None:
-    """The IP address of a host's name, or itself. Raises StartError."""
-    if host is None:
-        return None
-    try:
-        found = await trio.socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise StartError(f"p2p.advertise.ip: {host}: {error.strerror}") from error
-    return str(found[0][4][0])
-
-
-def _cannot_listen(kind: str, host: str, port: int, error: OSError) -> str:
-    return f"p2p: cannot listen at {host}:{port} ({kind}): {error.strerror or error}; change p2p.listen.{kind}, or add p2p.disable"

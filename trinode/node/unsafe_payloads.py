@@ -18,11 +18,13 @@ _TRANSACTION_OVERHEAD = 64
 
 @dataclass(frozen=True, slots=True)
 class PayloadLimits:
-    """How much is kept: bytes of memory (roughly), payloads, and payloads of one block number."""
+    """How much is kept: bytes of memory (roughly), payloads, and payloads of one block number: as many as gossip lets through, for the right one
+    may be the last.
+    """
 
     max_bytes: int = 64 << 20
     max_payloads: int = 1024
-    max_of_number: int = 4
+    max_of_number: int = 6
 
 
 class _Kept(NamedTuple):

@@ -42,13 +42,14 @@ def load(path: Path) -> Saved:
     try:
         read = msgspec.json.decode(content, type=_Content)
         return Saved(parse_enr(read.record), tuple(parse_enr(text) for text in read.nodes[:MOST_NODES]))
-    except (msgspec.DecodeError, ProtocolViolation) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ProtocolViolation) as error:
         raise UnreadableFile(f"{path}: not a file of discovery: {error}") from error
 
 
 def save(path: Path, saved: Saved) -> None:
     """Writes the file whole, or leaves the one before. Raises OSError."""
     content = _Content(str(saved.record), [str(record) for record in saved.nodes[:MOST_NODES]])
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))

@@ -173,7 +173,7 @@ class Gate:
             self._networks = dict.fromkeys(map(parse_network, kept.blocked_networks))
             self._banned_peers = {parse_peer_id(text): until for text, until in kept.banned_peers.items()}
             self._banned_addresses = {str(parse_ip(ip)): until for ip, until in kept.banned_addresses.items()}
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise GateDamaged(f"{path}: not a list of blocked peers ({error}). Mend it, or remove it to block nobody") from error
 
     def _snapshot(self) -> Callable[[], bytes]:

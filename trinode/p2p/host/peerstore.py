@@ -161,7 +161,7 @@ class Peerstore:
             return
         try:
             self._peers = dict(_restored(msgspec.json.decode(data, type=dict[str, _KeptPeer])))
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             _log.warning(f"{path}: known peers cannot be read, they are sought anew: {error}")
         while len(self._peers) > self._most:
             self._drive_one_out()
