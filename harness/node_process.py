@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import httpx
 
 PORTS = ("http", "ws", "rpc", "devnet.l1")
-ANY_PORTS = tuple(f"--{name}.port=0" for name in PORTS)
-"""Servers listen where there is room; the log says where."""
+ANY_PORTS = (*(f"--{name}.port=0" for name in PORTS), "--p2p.disable=true")
+"""Servers listen where there is room; the log says where. Nobody is sought, in any network."""
 _ADDRESS = {
     "http": re.compile(r"JSON-RPC at (http://[^ ]+)"),
     "ws": re.compile(r"JSON-RPC at (ws://[^ ]+)"),

@@ -33,6 +33,7 @@ def verifier_words(chains: RecordedChains, server: FakeEndpoints, folder: Path, 
         "http_port": 0,
         "ws_port": 0,
         "rpc_port": 0,
+        "p2p_disable": "true",
     }
     return [f"--{_FLAGS.get(name, name.replace('_', '.'))}={value}" for name, value in (words | others).items() if value is not None]
 

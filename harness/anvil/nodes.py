@@ -64,7 +64,8 @@ async def running_node(folder: Path, name: str, options: Mapping[str, object]) -
     Raises NodeEnded where it does not begin, or ended otherwise.
     """
     log = folder / f"{name}.log"
-    all_options: dict[str, object] = {"datadir": folder / name, "http.port": 0, "rpc.port": 0, "ws": "false", "log.color": "false", **options}
+    usual = {"http.port": 0, "rpc.port": 0, "ws": "false", "p2p.disable": "true", "log.color": "false"}
+    all_options: dict[str, object] = {"datadir": folder / name, **usual, **options}
     command = [sys.executable, "-m", "trinode.cli", *[f"--{option}={value}" for option, value in all_options.items()]]
     with log.open("wb") as file:
         async with httpx.AsyncClient(timeout=_PATIENCE, trust_env=False) as client:

@@ -20,12 +20,15 @@ _PROBLEM = re.compile(r"\b(?:warning|error|critical)\b", re.IGNORECASE)
 
 
 class TrinodeNode(Process):
-    """`trinode` with `options`, by their names; its servers are at free ports unless they say where. `folder`: for its data and its log."""
+    """`trinode` with `options`, by their names; its servers are at free ports unless they say where, and it has no peers unless they say so.
+
+    `folder`: for its data and its log.
+    """
 
     def __init__(self, folder: Path, options: Mapping[str, object]) -> None:
         folder.mkdir(exist_ok=True)
         ports = dict.fromkeys(("http.port", "ws.port", "rpc.port"), 0)
-        words = {"datadir": folder / "data", "log.format": "logfmt", **ports, **options}
+        words = {"datadir": folder / "data", "log.format": "logfmt", "p2p.disable": "true", **ports, **options}
         command = [sys.executable, "-m", "trinode.cli", *[f"--{name}={value}" for name, value in words.items()]]
         super().__init__(command, folder / "trinode.log")
 

@@ -18,7 +18,7 @@ from tests.shared import shared
 RECORDING = "forks-regolith-to-karst"
 TIMEOUT = 120
 L1 = ["--l1=http://127.0.0.1:1", "--l1.beacon=http://127.0.0.1:1"]
-ANY_PORTS = [f"--{name}.port=0" for name in ("http", "ws", "rpc", "devnet.l1")]
+ANY_PORTS = [*(f"--{name}.port=0" for name in ("http", "ws", "rpc", "devnet.l1")), "--p2p.disable=true"]
 
 
 @pytest.fixture(scope="module")
