@@ -233,12 +233,12 @@ def assert_bad(result: Result, message: str) -> None:
     [
         ("absent.json.gz", None, "No such file"),
         ("block.json.gz", b"no gzip", "not intact gzip data"),
-        ("block.json.gz", gzip.compress(b"{}")[:-4], "cut off"),
-        ("block.json.gz", gzip.compress(b"{"), "block.json.gz"),
+        ("block.json.gz", gzip.compress(b"{}", mtime=0)[:-4], "cut off"),
+        ("block.json.gz", gzip.compress(b"{", mtime=0), "block.json.gz"),
         ("block.json", b"[]", "neither a block with its witness"),
         ("block.json", b"[" * 100_000, "block.json"),
-        ("chain.jsonl.gz", gzip.compress(b""), "the file is empty"),
-        ("chain.jsonl.gz", gzip.compress(b'{"type": "l1_block"}'), "line 1: type: the first line"),
+        ("chain.jsonl.gz", gzip.compress(b"", mtime=0), "the file is empty"),
+        ("chain.jsonl.gz", gzip.compress(b'{"type": "l1_block"}', mtime=0), "line 1: type: the first line"),
         ("chain.jsonl", b'{"type": "recording", "name": "x", "rollup_config": {}}', "line 1: rollup_config.genesis"),
     ],
 )
