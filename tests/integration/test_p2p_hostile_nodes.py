@@ -226,6 +226,7 @@ async def test_signed_blocks_that_no_engine_takes(devnet: TrinodeNode, tmp_path:
         assert show_peer_id(stage.mouth.host.peer_id) in (await asked(stage.verifier, "opp2p_peers", True))["peers"]  # it passed on what was signed
 
 
+@pytest.mark.long
 async def test_signed_blocks_that_lead_nowhere(devnet: TrinodeNode, tmp_path: Path) -> None:
     """Far ahead, or with parents that nobody has, thousands of them: gaps are filled as before, and memory is bounded."""
     random = Random(2)
@@ -357,6 +358,7 @@ class Relay:
         both.cancel()
 
 
+@pytest.mark.long
 async def test_unsafe_blocks_are_followed_without_l1(devnet: TrinodeNode, tmp_path: Path) -> None:
     async with trio.open_nursery() as nursery:
         relay = Relay(devnet.address("devnet.l1"))

@@ -67,6 +67,7 @@ def test_unsafe_blocks_come_by_gossip_and_by_asking(devnet: TrinodeNode, tmp_pat
         assert verifier.log.count(ASKED) > asked
 
 
+@pytest.mark.long
 def test_a_restarted_node_finds_its_peer_and_what_it_missed(devnet: TrinodeNode, tmp_path: Path) -> None:
     options = {**P2P, **L1_IS_FAR, "p2p.static": devnet.address("p2p")}
     verifier = devnet_verifier(devnet, tmp_path / "verifier", options)
@@ -117,6 +118,7 @@ def note_safe_blocks(node: TrinodeNode, seen: dict[int, str]) -> None:
     assert seen.setdefault(safe["number"], safe["hash"]) == safe["hash"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "key",
     [None, b"\x42" * 32, pytest.param(SEQUENCER.key, marks=pytest.mark.long)],
