@@ -34,29 +34,6 @@ class Mplex(Muxer):
     def __init__(self, limits: TransportLimits, *, outbound: bool, clock: Callable[[], float] = trio.current_time) -> None:
         super().__init__(limits, outbound=outbound, clock=clock)
         self._next_number = 0
-        self._partial = b""  # of a header
-        self._contents = 0  # bytes that the current frame still has
-        self._stream: MuxedStream | None = None  # of the current frame; None: they are dropped
-
-    def received(self, data: bytes | bytearray) -> None:
-        if self._partial:
-            data = self._partial + data
-            self._partial = b""
-        at, end = 0, len(data)
-        with memoryview(data) as view:
-            while at < end:
-                if self._contents:
-                    size = min(self._contents, end - at)
-                    self._deliver(self._stream, view[at : at + size])
-                    self._contents -= size
-                    at += size
-                    continue
-                header = _read_header(view, at)
-                if header is None:
-                    self._partial = bytes(view[at:])
-                    return
-                tag, length, at = header
-                self._header(tag >> 3, tag & 7, length)
 
     def tick(self) -> None:
         self._sweep()
@@ -69,6 +46,14 @@ class Mplex(Muxer):
             return None
         fullest = max(self._streams.values(), key=lambda stream: stream.unread, default=None)
         return fullest if fullest is not None and fullest.unread > self._limits.largest_window else None
+
+    def _read_header(self, view: memoryview, at: int) -> int | None:
+        values = _read_varints(view, at)
+        if values is None:
+            return None
+        tag, length, end = values
+        self._header(tag >> 3, tag & 7, length)
+        return end
 
     def _header(self, number: int, flag: int, length: int) -> None:
         self.charge(1)
@@ -114,7 +99,7 @@ class Mplex(Muxer):
         self._outgoing += encode_varint(stream.key >> 1 << 3 | flag + stream.outbound) + encode_varint(length)
 
 
-def _read_header(view: memoryview, at: int) -> tuple[int, int, int] | None:
+def _read_varints(view: memoryview, at: int) -> tuple[int, int, int] | None:
     """Tag, length and where the contents begin; None: not all of it is there. Raises ProtocolViolation."""
     values = []
     for _ in range(2):

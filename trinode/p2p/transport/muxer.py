@@ -59,12 +59,18 @@ class Muxer(ABC):
         self._something, self._room = trio.Event(), trio.Event()
         self._spent = 0
         self._closed_to_new: str | None = None
+        self._partial = b""  # of a header
+        self._contents = 0  # bytes that the current frame still has
+        self._stream: MuxedStream | None = None  # of the current frame; None: they are dropped
 
     # What a protocol has of its own.
 
     @abstractmethod
-    def received(self, data: bytes | bytearray) -> None:
-        """Bytes from the peer, however cut. Raises ProtocolViolation: the connection must end."""
+    def _read_header(self, view: memoryview, at: int) -> int | None:
+        """Does what the header that begins there says, and says where it ends; None: not all of it is there. Raises ProtocolViolation."""
+
+    def _after_contents(self) -> None:  # noqa: B027 - where a header says all, nothing follows
+        """The current frame is complete."""
 
     @abstractmethod
     def tick(self) -> None:
@@ -95,6 +101,30 @@ class Muxer(ABC):
         """So many bytes of an open stream were read."""
 
     # What the connection calls.
+
+    def received(self, data: bytes | bytearray) -> None:
+        """Bytes from the peer, however cut. Raises ProtocolViolation: the connection must end."""
+        if self._partial:
+            data = self._partial + data
+            self._partial = b""
+        at: int | None = 0
+        with memoryview(data) as view:
+            while at is not None and at < len(view):
+                begin = at
+                if self._contents:
+                    at += self._take_contents(view[at:])
+                else:
+                    at = self._read_header(view, at)
+            if at is None:
+                self._partial = bytes(view[begin:])
+
+    def _take_contents(self, data: memoryview) -> int:
+        size = min(self._contents, len(data))
+        self._deliver(self._stream, data[:size])
+        self._contents -= size
+        if not self._contents:
+            self._after_contents()
+        return size
 
     def open(self) -> MuxedStream:
         """A new stream of ours. Raises trio.BrokenResourceError: there can be none."""

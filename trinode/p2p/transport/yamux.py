@@ -44,34 +44,10 @@ class Yamux(Muxer):
     def __init__(self, limits: TransportLimits, *, outbound: bool, clock: Callable[[], float] = trio.current_time) -> None:
         super().__init__(limits, outbound=outbound, clock=clock)
         self._next_key = 1 if outbound else 2
-        self._partial = b""  # of a header
-        self._contents = 0  # bytes that the current data frame still has
-        self._stream: _YamuxStream | None = None  # of the current data frame; None: they are dropped
-        self._flags = 0
+        self._flags = 0  # of the current data frame
         self._pinged_at: float | None = None
         self._ping_number = 0
         self._round_trip: float | None = None
-
-    def received(self, data: bytes | bytearray) -> None:
-        if self._partial:
-            data = self._partial + data
-            self._partial = b""
-        at, end = 0, len(data)
-        with memoryview(data) as view:
-            while at < end:
-                if self._contents:
-                    size = min(self._contents, end - at)
-                    self._deliver(self._stream, view[at : at + size])
-                    self._contents -= size
-                    at += size
-                    if not self._contents:
-                        self._after_frame(self._stream, self._flags)
-                elif end - at < _HEADER.size:
-                    self._partial = bytes(view[at:])
-                    return
-                else:
-                    self._header(*_HEADER.unpack_from(data, at))
-                    at += _HEADER.size
 
     def tick(self) -> None:
         self._sweep()
@@ -89,6 +65,15 @@ class Yamux(Muxer):
         return None  # windows see to it
 
     # What comes in.
+
+    def _read_header(self, view: memoryview, at: int) -> int | None:
+        if len(view) - at < _HEADER.size:
+            return None
+        self._header(*_HEADER.unpack_from(view, at))
+        return at + _HEADER.size
+
+    def _after_contents(self) -> None:
+        self._after_frame(self._stream, self._flags)
 
     def _header(self, version: int, kind: int, flags: int, key: int, length: int) -> None:
         self.charge(1)
@@ -136,7 +121,7 @@ class Yamux(Muxer):
         if stream.credit < 0:
             raise ProtocolViolation(f"yamux: {-stream.credit} bytes beyond the window of a stream")
 
-    def _after_frame(self, stream: _YamuxStream | None, flags: int) -> None:
+    def _after_frame(self, stream: MuxedStream | None, flags: int) -> None:
         self._stream = None
         if stream is None:
             return
