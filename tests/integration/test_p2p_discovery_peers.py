@@ -24,8 +24,9 @@ from harness.peers.verifier import devnet_verifier
 from tests.recorded_network import SECRET, TIMEOUT, peer
 from trinode.devnet.accounts import L2_CHAIN_ID
 from trinode.devnet.genesis import l1_chain_config
+from trinode.p2p.addresses import parse_ip
 from trinode.p2p.discovery.contact import parse_node
-from trinode.p2p.discovery.endpoint import Endpoint, parse_ip
+from trinode.p2p.discovery.endpoint import Endpoint
 from trinode.p2p.discovery.enr import Enr, OpStackEntry, parse_enr
 from trinode.p2p.discovery.local_record import Advertised
 from trinode.p2p.discovery.service import Discovery, DiscoverySettings

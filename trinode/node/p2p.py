@@ -22,6 +22,7 @@ from trinode.node.p2p_key import read_identity
 from trinode.node.services import start
 from trinode.node.start import StartError
 from trinode.node.unsafe_blocks import UnsafeBlocks
+from trinode.p2p.addresses import parse_ip
 from trinode.p2p.app_scores import AppScores, light_app_scores, no_app_scores
 from trinode.p2p.blocks.block_gossip import BlockGossip, BlockGossipSettings
 from trinode.p2p.blocks.envelope import SequencerKey
@@ -30,7 +31,7 @@ from trinode.p2p.blocks.message_id import message_id
 from trinode.p2p.blocks.signers import BlockSigners
 from trinode.p2p.discovery.bootnodes import BOOTNODES
 from trinode.p2p.discovery.contact import parse_node
-from trinode.p2p.discovery.endpoint import Endpoint, parse_ip
+from trinode.p2p.discovery.endpoint import Endpoint
 from trinode.p2p.discovery.enr import Enr
 from trinode.p2p.discovery.local_record import Advertised
 from trinode.p2p.discovery.service import Discovery, DiscoverySettings

@@ -8,8 +8,8 @@ from pathlib import Path
 from trinode.node.config import NodeConfig
 from trinode.node.config.values import KEY, BadValue
 from trinode.node.start import StartError
-from trinode.p2p.host.state_file import write_whole
 from trinode.p2p.identity import Identity
+from trinode.p2p.state_file import write_whole
 
 KEY_FILE = "p2p_priv.txt"
 """In the datadir, where no other is named."""

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trinode.p2p.discovery.endpoint import IP, Endpoint, parse_ip
+from trinode.p2p.addresses import IpAddress, parse_ip
+from trinode.p2p.discovery.endpoint import Endpoint
 from trinode.p2p.discovery.enr import Enr, parse_enr
 from trinode.p2p.discovery.identity_scheme import NodeId, compressed_key, node_id_of
 from trinode.p2p.errors import ProtocolViolation
@@ -29,7 +30,7 @@ class Reach:
     """What our socket reaches: IP versions, in order of preference, and which addresses an operator allows."""
 
     versions: tuple[int, ...] = (4,)
-    permits: Callable[[IP], bool] = lambda _ip: True
+    permits: Callable[[IpAddress], bool] = lambda _ip: True
 
     def contact(self, record: Enr) -> Contact | None:
         """How to speak to the node; None: it has no address that we reach."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 
-IP = IPv4Address | IPv6Address
+from trinode.p2p.addresses import IpAddress
 
 _SUBNET_BITS = {4: 24, 6: 48}
 """What one operator has at little cost counts as one, where addresses are counted."""
@@ -18,24 +18,14 @@ _LOWEST_PORT = 1025
 class Endpoint:
     """An address that UDP packets come from and go to."""
 
-    ip: IP
+    ip: IpAddress
     port: int
 
     def __str__(self) -> str:
         return f"[{self.ip}]:{self.port}" if self.ip.version == 6 else f"{self.ip}:{self.port}"
 
 
-def parse_ip(text: str) -> IP:
-    """The address; an IPv4 address in IPv6 form is IPv4. Raises ValueError."""
-    return plain_ip(ip_address(text))
-
-
-def plain_ip(ip: IP) -> IP:
-    """The IPv4 address behind its IPv6 form, where it is one."""
-    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
-
-
-def subnet_of(ip: IP) -> bytes:
+def subnet_of(ip: IpAddress) -> bytes:
     """What addresses of one network have in common, as a key."""
     return ip.packed[: _SUBNET_BITS[ip.version] // 8]
 
@@ -44,17 +34,17 @@ _LOCAL_NETWORKS = tuple(ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12
 
 
 @lru_cache(maxsize=4096)
-def is_local(ip: IP) -> bool:
+def is_local(ip: IpAddress) -> bool:
     """Whether it is this machine's or its network's own: there a subnet is not an operator."""
     return ip.is_loopback or any(ip in network for network in _LOCAL_NETWORKS if network.version == ip.version)
 
 
-def may_be_told(told: Endpoint, teller: IP) -> bool:
+def may_be_told(told: Endpoint, teller: IpAddress) -> bool:
     """Whether a node at `teller` may make us send packets to this endpoint."""
     return told.port >= _LOWEST_PORT and means_the_same(told.ip, teller)
 
 
-def means_the_same(ip: IP, teller: IP) -> bool:
+def means_the_same(ip: IpAddress, teller: IpAddress) -> bool:
     """Whether an address that a node at `teller` speaks of is the same one here. Addresses that only a network of its own reaches are others in
     ours; taken at their word, anybody outside could make us speak to what is inside.
     """

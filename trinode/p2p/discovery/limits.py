@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trinode.p2p.discovery.endpoint import IP, subnet_of
+from trinode.p2p.addresses import IpAddress
+from trinode.p2p.discovery.endpoint import subnet_of
 from trinode.p2p.discovery.recent import Recent
 from trinode.p2p.token_bucket import TokenBucket
 
@@ -45,7 +46,7 @@ class Admission:
         self._subnets: Recent[bytes, TokenBucket] = Recent(limits.subnets)
         self._unknown = _bucket(limits.unknown_packets_per_second)
 
-    def admits(self, ip: IP, known: bool, now: float) -> bool:
+    def admits(self, ip: IpAddress, known: bool, now: float) -> bool:
         """Whether a packet from there is read. `known`: there is a session with its endpoint."""
         subnet = subnet_of(ip)
         bucket = self._subnets.get(subnet)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trinode.p2p.discovery.endpoint import IP, Endpoint
+from trinode.p2p.addresses import IpAddress
+from trinode.p2p.discovery.endpoint import Endpoint
 from trinode.p2p.discovery.enr import Enr, OpStackEntry
 from trinode.protocol.rlp_codec import encode_bytes, encode_int
 
@@ -16,7 +17,7 @@ class Advertised:
     that we listen on.
     """
 
-    ip: IP | None
+    ip: IpAddress | None
     tcp: int
     udp: int = 0
 
@@ -56,7 +57,7 @@ class LocalRecord:
         return True
 
 
-def _ip_entry(ip: IP | None) -> dict[bytes, bytes]:
+def _ip_entry(ip: IpAddress | None) -> dict[bytes, bytes]:
     if ip is None:
         return {}
     return {b"ip" if ip.version == 4 else b"ip6": encode_bytes(ip.packed)}

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
 
-from trinode.p2p.discovery.endpoint import Endpoint, plain_ip
+from trinode.p2p.addresses import plain_ip
+from trinode.p2p.discovery.endpoint import Endpoint
 from trinode.p2p.discovery.enr import MAX_SIZE as MAX_RECORD_SIZE
 from trinode.p2p.errors import ProtocolViolation
 from trinode.protocol.rlp_codec import Item, RlpDecodingError, decode_list, encode_bytes, encode_int, encode_list, split, to_bytes, to_int, to_list

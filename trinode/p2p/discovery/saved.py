@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import msgspec
 
 from trinode.p2p.discovery.enr import Enr, parse_enr
 from trinode.p2p.errors import ProtocolViolation
+from trinode.p2p.state_file import write_whole
 
 MOST_NODES = 1000
 _LARGEST_FILE = 1 << 20
@@ -49,10 +49,4 @@ def load(path: Path) -> Saved:
 def save(path: Path, saved: Saved) -> None:
     """Writes the file whole, or leaves the one before. Raises OSError."""
     content = _Content(str(saved.record), [str(record) for record in saved.nodes[:MOST_NODES]])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=1))

@@ -13,8 +13,9 @@ from pathlib import Path
 import structlog
 import trio
 
+from trinode.p2p.addresses import IpAddress, parse_ip
 from trinode.p2p.discovery.contact import Contact, Reach
-from trinode.p2p.discovery.endpoint import IP, Endpoint, parse_ip
+from trinode.p2p.discovery.endpoint import Endpoint
 from trinode.p2p.discovery.enr import Enr, OpStackEntry
 from trinode.p2p.discovery.limits import Limits
 from trinode.p2p.discovery.local_record import Advertised, LocalRecord
@@ -37,7 +38,7 @@ class DiscoverySettings:
     chain_id: int
     bootnodes: Sequence[Contact | Enr]
     path: Path | None = None
-    permits: Callable[[IP], bool] = lambda _ip: True
+    permits: Callable[[IpAddress], bool] = lambda _ip: True
     limits: Limits = field(default_factory=Limits)
     cadence: Cadence = field(default_factory=Cadence)
 
@@ -130,7 +131,7 @@ class Discovery:
                 data, address = await sock.recvfrom(MAX_SIZE + 1)
             except ConnectionError:
                 continue  # somebody whom we wrote to does not listen: the system tells it to whoever reads next
-            used = node.receive(data, Endpoint(parse_ip(address[0].partition("%")[0]), address[1]), trio.current_time())
+            used = node.receive(data, Endpoint(parse_ip(address[0]), address[1]), trio.current_time())
             if used and node.next_deadline() < self._sleeps_until:
                 self._woken.set()
             await _send_all(sock, node)

@@ -7,8 +7,9 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from trinode.p2p.addresses import IpAddress
 from trinode.p2p.discovery.contact import Contact
-from trinode.p2p.discovery.endpoint import IP, is_local, subnet_of
+from trinode.p2p.discovery.endpoint import is_local, subnet_of
 from trinode.p2p.discovery.enr import Enr
 from trinode.p2p.discovery.identity_scheme import NodeId, log_distance
 from trinode.p2p.discovery.limits import Limits
@@ -144,7 +145,7 @@ class Table:
             del bucket.replacements[at]
             bucket.entries[record.node_id] = Entry(contact, record, now)
 
-    def _has_room_for(self, ip: IP, bucket: _Bucket, instead_of: Entry | None = None) -> bool:
+    def _has_room_for(self, ip: IpAddress, bucket: _Bucket, instead_of: Entry | None = None) -> bool:
         """Whether one more of this network may come in: else who has one network could surround us."""
         if is_local(ip):
             return True
@@ -154,7 +155,7 @@ class Table:
         members = [entry.contact for entry in bucket.entries.values() if entry is not instead_of] + [contact for contact, _ in bucket.replacements]
         return sum(subnet_of(contact.endpoint.ip) == subnet for contact in members) < self._limits.nodes_per_bucket_subnet
 
-    def _count(self, ip: IP, change: int) -> None:
+    def _count(self, ip: IpAddress, change: int) -> None:
         subnet = subnet_of(ip)
         self._subnets[subnet] += change
         if not self._subnets[subnet]:

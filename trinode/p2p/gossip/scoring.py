@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address
 
+from trinode.p2p.addresses import neighbourhood
 from trinode.p2p.gossip.score_params import ScoreParams, TopicScoreParams
 from trinode.p2p.identity import PeerId
-
-_SUBNET_BITS_OF_IPV6 = 64
-"""One customer has at least so many bits of addresses: they count as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +226,8 @@ def _decayed(counter: float, factor: float, to_zero: float) -> float:
 
 
 def _counted_as(address: str) -> str:
-    """The address, or of IPv6 its subnet. What is no IP (tests, a simulated network) counts as it is."""
+    """What counts as one. What is no IP (tests, a simulated network) counts as it is."""
     try:
-        ip = ip_address(address)
+        return neighbourhood(address)
     except ValueError:
         return address
-    if not isinstance(ip, IPv6Address):
-        return str(ip)
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return f"{IPv6Address(int(ip) >> _SUBNET_BITS_OF_IPV6 << _SUBNET_BITS_OF_IPV6)}/{_SUBNET_BITS_OF_IPV6}"

@@ -12,10 +12,10 @@ from typing import TypeVar
 
 import msgspec
 
+from trinode.p2p.addresses import IpNetwork, parse_ip, parse_network
 from trinode.p2p.errors import P2PError
-from trinode.p2p.host.addresses import IpNetwork, parse_ip, parse_network
-from trinode.p2p.host.state_file import StateFile, read_whole
 from trinode.p2p.identity import PeerId, parse_peer_id, show_peer_id
+from trinode.p2p.state_file import StateFile, read_whole
 
 MOST_BLOCKED = 10_000
 """Of each kind, by the operator."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from trio.abc import ReceiveStream
 
+from trinode.p2p.addresses import Reach, reach_of
 from trinode.p2p.errors import ProtocolViolation
-from trinode.p2p.host.addresses import Reach, reach_of
 from trinode.p2p.identity import PublicKey
 from trinode.p2p.multiaddr import Multiaddr
 from trinode.p2p.protobuf import bytes_field, decode_varint, encode_varint, fields_of

@@ -15,8 +15,8 @@ from random import Random
 import structlog
 import trio
 
+from trinode.p2p.addresses import Reach, reach_of
 from trinode.p2p.errors import DialFailed
-from trinode.p2p.host.addresses import Reach, reach_of
 from trinode.p2p.host.host import PeerHost
 from trinode.p2p.host.protection import STATIC
 from trinode.p2p.host.retries import Retries

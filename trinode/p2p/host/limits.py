@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from trinode.p2p.host.addresses import Reach, neighbourhood, reach_of
+from trinode.p2p.addresses import Reach, neighbourhood, reach_of
 from trinode.p2p.token_bucket import TokenBucket
 
 _MOST_BUCKETS = 4_096

@@ -10,7 +10,7 @@ from typing import Protocol
 import trio
 from trio.abc import Stream
 
-from trinode.p2p.host.addresses import parse_ip
+from trinode.p2p.addresses import parse_ip
 from trinode.p2p.multiaddr import DNS4, DNS6
 
 _FAMILIES = {DNS4: socket.AF_INET, DNS6: socket.AF_INET6}

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from trinode.p2p.host.state_file import StateFile, read_whole
 from trinode.p2p.identity import PeerId, parse_peer_id, show_peer_id
 from trinode.p2p.multiaddr import Multiaddr
+from trinode.p2p.state_file import StateFile, read_whole
 
 MOST_PEERS = 1_000
 MOST_ADDRESSES = 16

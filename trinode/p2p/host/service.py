@@ -9,7 +9,7 @@ from random import Random
 
 import trio
 
-from trinode.p2p.host.addresses import IpNetwork
+from trinode.p2p.addresses import IpNetwork
 from trinode.p2p.host.gate import Gate
 from trinode.p2p.host.host import HostSettings, PeerHost
 from trinode.p2p.host.introduction import Introductions

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from trinode.p2p.addresses import IpAddress, parse_ip
 from trinode.p2p.discovery.bootnodes import BOOTNODES
 from trinode.p2p.discovery.contact import Contact, parse_node
-from trinode.p2p.discovery.endpoint import IP, Endpoint, parse_ip
+from trinode.p2p.discovery.endpoint import Endpoint
 from trinode.p2p.discovery.enr import Enr, OpStackEntry
 from trinode.p2p.discovery.identity_scheme import NodeId
 from trinode.p2p.discovery.limits import Limits
@@ -29,7 +30,7 @@ LOOPBACK = IPv4Address("127.0.0.1")
 TIMEOUT = 20.0
 
 
-def discovery(number: int, bootnodes: list[Contact | Enr], found: list[Enr], path: Path | None = None, ip: IP = LOOPBACK) -> Discovery:
+def discovery(number: int, bootnodes: list[Contact | Enr], found: list[Enr], path: Path | None = None, ip: IpAddress = LOOPBACK) -> Discovery:
     settings = DiscoverySettings(Endpoint(ip, 0), Advertised(ip, 9222), 10, bootnodes, path, cadence=Cadence(wanted=0.3))
     return Discovery(Identity(bytes([number] * 32)), settings, found=found.append, wanted=lambda: True)
 
@@ -57,7 +58,7 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.parametrize("ip", [LOOPBACK, pytest.param(IPv6Address("::1"), marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here"))])
-async def test_three_nodes_on_sockets(ip: IP, nursery: trio.Nursery) -> None:
+async def test_three_nodes_on_sockets(ip: IpAddress, nursery: trio.Nursery) -> None:
     found: list[list[Enr]] = [[], [], []]
     boot = discovery(1, [], found[0], ip=ip)
     assert (boot.local_enr, boot.table(), boot.live_nodes(), boot.dropped) == (None, [], 0, {})

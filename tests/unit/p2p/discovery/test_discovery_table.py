@@ -7,8 +7,9 @@ from ipaddress import IPv4Address, ip_address
 
 import pytest
 
+from trinode.p2p.addresses import parse_ip
 from trinode.p2p.discovery.contact import Contact, Reach
-from trinode.p2p.discovery.endpoint import Endpoint, may_be_told, parse_ip
+from trinode.p2p.discovery.endpoint import Endpoint, may_be_told
 from trinode.p2p.discovery.enr import Enr
 from trinode.p2p.discovery.identity_scheme import NodeId, log_distance
 from trinode.p2p.discovery.limits import Admission, Limits

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from trinode.p2p.host.addresses import Reach, neighbourhood, reach_of
+from trinode.p2p.addresses import Reach, neighbourhood, reach_of
 from trinode.p2p.host.limits import Arrivals, HostLimits
 
 FAST = {"arrivals_per_second": 1e6, "arrivals_per_second_of_neighbourhood": 1e6}

@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from tests.unit.p2p.host.host_rig import Wall, peer_number
+from trinode.p2p.addresses import parse_network
 from trinode.p2p.host import gate as gate_module
-from trinode.p2p.host.addresses import parse_network
 from trinode.p2p.host.gate import Gate, GateDamaged
 
 

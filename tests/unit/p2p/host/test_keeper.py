@@ -10,8 +10,8 @@ import trio
 
 from tests.unit.p2p.host.host_rig import Told, Wall, address_number, ip_number, numbers, peer_number, peers_at, running, until
 from tests.unit.p2p.host.memory_network import Wires
+from trinode.p2p.addresses import parse_network
 from trinode.p2p.errors import DialFailed
-from trinode.p2p.host.addresses import parse_network
 from trinode.p2p.host.keeper import MOST_CANDIDATES, KeeperSettings
 from trinode.p2p.host.service import Peers, PeersSettings
 from trinode.p2p.identity import PeerId

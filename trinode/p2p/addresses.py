@@ -24,7 +24,11 @@ class Reach(IntEnum):
 
 def parse_ip(text: str) -> IpAddress:
     """An address, with IPv4 inside IPv6 (::ffff:1.2.3.4) as IPv4. Raises ValueError."""
-    address = ip_address(text.partition("%")[0])
+    return plain_ip(ip_address(text.partition("%")[0]))
+
+
+def plain_ip(address: IpAddress) -> IpAddress:
+    """The IPv4 address inside an IPv6 one, where it is one."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return address if mapped is None else mapped
 

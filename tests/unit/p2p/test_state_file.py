@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from trinode.p2p.host.state_file import MOST_BYTES, StateFile, read_whole, write_whole
+from trinode.p2p.state_file import MOST_BYTES, StateFile, read_whole, write_whole
 
 SECONDS = 10.0
 
 WRITER = """
 import sys
 from pathlib import Path
-from trinode.p2p.host.state_file import write_whole
+from trinode.p2p.state_file import write_whole
 path = Path(sys.argv[1])
 number = 0
 while True:
