@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from trinode.batcher.batcher import Batcher
 from trinode.batcher.rpc_sender import RpcL1Sender
@@ -12,7 +11,6 @@ from trinode.engine.api.interface import Engine
 from trinode.jsonrpc.calls import JsonRpc
 from trinode.jsonrpc.endpoint import Endpoint
 from trinode.node.config.model import BatcherOptions
-from trinode.node.config.values import KEY, BadValue
 from trinode.node.driver import Driver
 from trinode.node.start import StartError
 from trinode.node.wiring import Chain
@@ -93,16 +91,3 @@ def make_batcher(
 
 def _write(say: Callable[[str], object], line: str) -> None:
     say(f"batcher: {line}")
-
-
-def read_key(path: Path) -> bytes:
-    """The private key in a file, 64 hex digits. Raises StartError."""
-    try:
-        text = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartError(f"batcher.key: {path}: {getattr(error, 'strerror', None) or 'not text'}") from error
-    try:
-        key: bytes = KEY.parse(text)
-    except BadValue as error:
-        raise StartError(f"batcher.key: {path}: {error}") from error
-    return key

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from trinode.node.config import NodeConfig
-from trinode.node.config.values import KEY, BadValue
+from trinode.node.key_file import read_key
 from trinode.node.start import StartError
 from trinode.p2p.identity import Identity
 from trinode.p2p.state_file import write_whole
@@ -20,21 +20,10 @@ def read_identity(config: NodeConfig) -> Identity:
     settings = config.p2p
     if settings.key is not None:
         return Identity(settings.key)
-    if settings.key_file is not None:
-        return Identity(_read(settings.key_file))
-    path = config.general.datadir / KEY_FILE
-    return Identity(_read(path) if path.exists() else _make(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        key: bytes = KEY.parse(path.read_text(encoding="ascii").strip())
-        Identity(key)
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartError(f"p2p.priv.path: {path}: {getattr(error, 'strerror', None) or 'not text'}") from error
-    except (BadValue, ValueError) as error:
-        raise StartError(f"p2p.priv.path: {path}: {error}. `trinode p2p genkey` makes one") from error
-    return key
+    path = settings.key_file or config.general.datadir / KEY_FILE
+    if settings.key_file is None and not path.exists():
+        return Identity(_make(path))
+    return Identity(read_key("p2p.priv.path", path, ". `trinode p2p genkey` makes one"))
 
 
 def _make(path: Path) -> bytes:

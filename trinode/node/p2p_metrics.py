@@ -55,8 +55,8 @@ class P2PFigures:
     scores: Sequence[PeerScores] = ()
 
 
-def figures_of(p2p: P2PNode, view: P2PView, events: Mapping[str, int]) -> P2PFigures:
-    """What the parts of a node's network have counted. `events`: of its gossip, by name."""
+def figures_of(p2p: P2PNode, view: P2PView) -> P2PFigures:
+    """What the parts of a node's network have counted."""
     host, keeper = p2p.peers.host, p2p.peers.keeper
     return P2PFigures(
         peers=len(host.links),
@@ -68,7 +68,7 @@ def figures_of(p2p: P2PNode, view: P2PView, events: Mapping[str, int]) -> P2PFig
         bans=keeper.bans,
         table=0 if p2p.discovery is None else len(p2p.discovery.table()),
         missing=0 if p2p.sync is None else p2p.sync.held[0],
-        events=events,
+        events=p2p.events,
         judgements={reason.value: count for reason, count in p2p.judgements.items()},
         scores=[peer.scores for peer in view.peers(connected=True).values()],
     )

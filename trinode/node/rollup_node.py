@@ -16,12 +16,13 @@ from trinode.engine.status import HeadRefused
 from trinode.jsonrpc.endpoint import EndpointError
 from trinode.jsonrpc.server import serve_app
 from trinode.l1.blob_hasher import BlobHasher
-from trinode.node.batching import DEVNET_BATCHER, batcher_settings, make_batcher, read_key
+from trinode.node.batching import DEVNET_BATCHER, batcher_settings, make_batcher
 from trinode.node.config import NodeConfig
 from trinode.node.driver import Driver
 from trinode.node.engines import OpenEngine
 from trinode.node.heads import Heads
 from trinode.node.health import Health
+from trinode.node.key_file import read_key
 from trinode.node.l1_client import L1Client, open_l1
 from trinode.node.metrics import Metrics, Ref
 from trinode.node.p2p import P2PNode
@@ -158,7 +159,7 @@ class RollupNode:
     def _make_p2p(self) -> P2PNode:
         p2p = P2PNode(self._config, self._chain.config, self._l1, self.unsafe, self._payload, self._sequencer_key(), self._clock)
         view = NodeP2PView(p2p, self._config.p2p.user_agent)
-        self.metrics.registry.register(P2PMetrics(lambda: figures_of(p2p, view, p2p.events)))
+        self.metrics.registry.register(P2PMetrics(lambda: figures_of(p2p, view)))
         return p2p
 
     # ---- sequencing ----
@@ -204,7 +205,7 @@ class RollupNode:
         if self._devnet is not None:
             return self._devnet.batcher_key
         path = self._config.batcher.key
-        return None if path is None else read_key(path)
+        return None if path is None else read_key("batcher.key", path)
 
     # ---- what is said of it ----
 
