@@ -18,18 +18,12 @@ import structlog
 import trio
 
 from bench.p2p_blocks import CHAIN, FIRST, KEY, time_of
-from trinode.p2p.app_scores import AppScores, light_app_scores
-from trinode.p2p.blocks.block_gossip import BlockGossip
-from trinode.p2p.blocks.message_id import message_id
-from trinode.p2p.blocks.signers import BlockSigners
-from trinode.p2p.gossip.router import Router
-from trinode.p2p.gossip.score_params import block_topic, light
-from trinode.p2p.gossip.scoring import PeerScores
-from trinode.p2p.gossip.service import GossipService
+from trinode.p2p.block_network import BlockNetwork, BlockNetworkSettings, Notes, light_scoring
+from trinode.p2p.blocks.judgement import Judgement, Reason
 from trinode.p2p.host.host import HostSettings
 from trinode.p2p.host.keeper import KeeperSettings
 from trinode.p2p.host.limits import HostLimits
-from trinode.p2p.host.service import Peers, PeersSettings
+from trinode.p2p.host.service import PeersSettings
 from trinode.p2p.identity import Identity, PeerId, show_peer_id
 from trinode.p2p.multiaddr import Multiaddr
 from trinode.p2p.verdict import Verdict
@@ -51,36 +45,31 @@ class Node:
     """
 
     def __init__(self, secret: bytes, accepted: Callable[[PayloadEnvelope], None], *, judges: bool = True) -> None:
-        self.signers = BlockSigners(trio.current_time)
-        self.signers.name(KEY.address)
-        self.blocks = BlockGossip(
-            CHAIN, self.signers, lambda: time_of(FIRST), accepted=lambda _, envelope: accepted(envelope), judged=lambda *_: None
-        )
-        app_scores = AppScores(light_app_scores(CHAIN.block_time), trio.current_time)
-        params = light(CHAIN.block_time, dict.fromkeys(self.blocks.topics, block_topic()))
-        scores = PeerScores(replace(params, ip_colocation_threshold=_ANY_NUMBER), app_scores.score)
-        random = Random(secret)
-        self.peers = Peers(
-            Identity(secret),
-            PeersSettings(
-                host=HostSettings(listen=[("127.0.0.1", 0)], limits=_LIMITS),
-                keeper=KeeperSettings(low=0, high=_ANY_NUMBER),
-            ),
-            wall=time.time,
-            score_of=scores.score,
-            random=random,
-        )
-        self.host = self.peers.host
-        self.gossip = GossipService(self.host, Router(self.blocks.topics, scores, message_id, random), self.blocks.validate if judges else _believe)
+        def judged(_peer: PeerId, judgement: Judgement) -> None:
+            # All blocks here have one time, so that the chain of their numbers does not take them.
+            if judgement.reason is Reason.VALID and judgement.envelope is not None:
+                accepted(judgement.envelope)
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Until it is cancelled."""
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self.peers.run)
-            await nursery.start(self.gossip.run)
-            for topic in self.blocks.topics:
-                self.gossip.subscribe(topic)
-            task_status.started()
+        scoring = light_scoring(CHAIN)
+        self.network = BlockNetwork(
+            CHAIN,
+            Identity(secret),
+            BlockNetworkSettings(
+                scoring._replace(gossip=replace(scoring.gossip, ip_colocation_threshold=_ANY_NUMBER)),
+                PeersSettings(
+                    host=HostSettings(listen=[("127.0.0.1", 0)], limits=_LIMITS),
+                    keeper=KeeperSettings(low=0, high=_ANY_NUMBER),
+                ),
+            ),
+            Notes(lambda *_: None, judged),
+            clock=lambda: time_of(FIRST),
+            wall=time.time,
+            random=Random(secret),
+            validate=None if judges else _believe,
+        )
+        self.network.signers.name(KEY.address)
+        self.run = self.network.run
+        self.blocks, self.gossip, self.host = self.network.blocks, self.network.gossip, self.network.peers.host
 
     async def meet(self, peer_id: PeerId, port: int) -> None:
         """Dials another one."""

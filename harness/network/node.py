@@ -1,4 +1,4 @@
-"""One node of the simulated network, put together as `trinode.node.p2p` does it."""
+"""One node of the simulated network, with the same network as a real one."""
 
 from __future__ import annotations
 
@@ -15,24 +15,16 @@ from harness.network.wires import Internet
 from trinode.node.heads import Heads
 from trinode.node.unsafe_blocks import UnsafeBlocks
 from trinode.node.unsafe_payloads import UnsafePayloads
-from trinode.p2p.app_scores import AppScores, light_app_scores
-from trinode.p2p.blocks.block_gossip import BlockGossip
+from trinode.p2p.block_network import BlockNetwork, BlockNetworkSettings, Notes, light_scoring
 from trinode.p2p.blocks.envelope import SequencerKey
 from trinode.p2p.blocks.judgement import Judgement, Reason
-from trinode.p2p.blocks.message_id import message_id
-from trinode.p2p.blocks.signers import BlockSigners
 from trinode.p2p.gossip.params import GossipParams
-from trinode.p2p.gossip.router import Router
-from trinode.p2p.gossip.score_params import block_topic, light
-from trinode.p2p.gossip.scoring import PeerScores
-from trinode.p2p.gossip.service import GossipService, Validate
+from trinode.p2p.gossip.service import Validate
 from trinode.p2p.host.host import HostSettings
 from trinode.p2p.host.keeper import KeeperSettings
-from trinode.p2p.host.service import Peers, PeersSettings
+from trinode.p2p.host.service import PeersSettings
 from trinode.p2p.identity import Identity, PeerId
 from trinode.p2p.multiaddr import Multiaddr
-from trinode.p2p.sync.client import PayloadSync
-from trinode.p2p.sync.server import PayloadServer
 from trinode.p2p.verdict import Verdict
 from trinode.protocol.payload import PayloadEnvelope
 from trinode.protocol.types import Address
@@ -74,25 +66,26 @@ class SimNode:
         self.unsafe = UnsafeBlocks(cast(Heads, self.heads), UnsafePayloads(), lambda: None)
         self.judged: Counter[Reason] = Counter()
         self.heard: dict[bytes, float] = {}
-        self.app_scores = AppScores(light_app_scores(ROLLUP.block_time), trio.current_time)
-        self.signers = BlockSigners(trio.current_time)
-        self.signers.name(signer)
-        self.blocks = BlockGossip(ROLLUP, self.signers, clock, accepted=self._accepted, judged=self._judged)
-        topics = dict.fromkeys(self.blocks.topics, block_topic())
-        self.scores = PeerScores(light(ROLLUP.block_time, topics), self.app_scores.score)
-        self.peers = Peers(
+        self.network = BlockNetwork(
+            ROLLUP,
             self.identity,
-            PeersSettings(host=HostSettings(listen=[(settings.ip, PORT)]), keeper=settings.keeper, ping=settings.ping),
+            BlockNetworkSettings(
+                light_scoring(ROLLUP),
+                PeersSettings(host=HostSettings(listen=[(settings.ip, PORT)]), keeper=settings.keeper, ping=settings.ping),
+                settings.gossip,
+            ),
+            Notes(self._accepted, self._judged),
+            clock=clock,
             wall=clock,
-            score_of=self.scores.score,
             random=random,
+            validate=settings.validate,
             network=internet.machine(settings.ip),
         )
-        router = Router(self.blocks.topics, self.scores, message_id, Random(settings.seed), settings.gossip)
-        self.gossip = GossipService(self.peers.host, router, settings.validate or self.blocks.validate)
-        self.sync = PayloadSync(self.peers.host, ROLLUP, self.unsafe, self.app_scores)
+        self.network.signers.name(signer)
+        self.network.fill(self.unsafe)
         if settings.serves:
-            PayloadServer(ROLLUP, self.heads.payload_by_number, clock).serve(self.peers.host)
+            self.network.answer_with(self.heads.payload_by_number)
+        self.blocks, self.gossip, self.peers, self.scores = self.network.blocks, self.network.gossip, self.network.peers, self.network.scores
 
     @property
     def peer_id(self) -> PeerId:
@@ -112,12 +105,8 @@ class SimNode:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until it is cancelled."""
         async with trio.open_nursery() as nursery:
-            await nursery.start(self.peers.run)
-            await nursery.start(self.gossip.run)
-            for topic in self.blocks.topics:
-                self.gossip.subscribe(topic)
             await nursery.start(self.unsafe.run)
-            await nursery.start(self.sync.run)
+            await nursery.start(self.network.run)
             task_status.started()
 
     async def publish(self, envelope: PayloadEnvelope, key: SequencerKey) -> int:
@@ -129,7 +118,8 @@ class SimNode:
         """How much it keeps, by what: all of it has to be bounded."""
         frames, frame_bytes = self.gossip.waiting()
         payloads, payload_bytes = self.unsafe.buffered
-        asked, asked_bytes = self.sync.held
+        assert self.network.sync is not None
+        asked, asked_bytes = self.network.sync.held
         return {
             **self.gossip.router.sizes(),
             "outbox_frames": frames,

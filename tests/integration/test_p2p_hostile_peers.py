@@ -21,31 +21,23 @@ import trio
 from structlog.testing import capture_logs
 
 from tests.unit.p2p.blocks.made_blocks import CHAIN_ID, FIRST_OF_VERSION, OP_MAINNET, SEQUENCER, made_block, message_of
-from trinode.p2p.blocks.block_gossip import BlockGossip
+from trinode.p2p.block_network import BlockNetwork, BlockNetworkSettings, Notes, light_scoring
 from trinode.p2p.blocks.judgement import Judgement, Reason
-from trinode.p2p.blocks.message_id import message_id
-from trinode.p2p.blocks.signers import BlockSigners
 from trinode.p2p.blocks.topics import block_topic
 from trinode.p2p.errors import P2PError
 from trinode.p2p.gossip.params import PROTOCOLS
-from trinode.p2p.gossip.router import Router
 from trinode.p2p.gossip.rpc import IHave, Message, Prune, Rpc, Subscription, encode_rpc
-from trinode.p2p.gossip.score_params import block_topic as scored_topic
-from trinode.p2p.gossip.score_params import light
-from trinode.p2p.gossip.scoring import PeerScores
-from trinode.p2p.gossip.service import GossipService
 from trinode.p2p.host.host import HostSettings
 from trinode.p2p.host.identify import IDENTIFY, PUSH, Identification
 from trinode.p2p.host.keeper import KeeperSettings
 from trinode.p2p.host.limits import HostLimits
 from trinode.p2p.host.ping import PING, ping
-from trinode.p2p.host.service import Peers, PeersSettings
+from trinode.p2p.host.service import PeersSettings
 from trinode.p2p.identity import Identity, PeerId
 from trinode.p2p.protobuf import encode_varint
 from trinode.p2p.sync.codec import PayloadCodec
 from trinode.p2p.sync.limits import ClientLimits
 from trinode.p2p.sync.request import PayloadRequests
-from trinode.p2p.sync.server import PayloadServer
 from trinode.p2p.transport.limits import TransportLimits
 from trinode.p2p.transport.multistream import HEADER, encode_line, handle, select
 from trinode.p2p.transport.muxed_stream import MuxedStream
@@ -74,30 +66,31 @@ class Node:
     def __init__(self, number: int) -> None:
         self.heard: list[PayloadEnvelope] = []
         self.judged: Counter[Reason] = Counter()
-        signers = BlockSigners(trio.current_time)
-        signers.name(SEQUENCER.address)
-        self.blocks = BlockGossip(OP_MAINNET, signers, lambda: NOW, accepted=lambda _, each: self.heard.append(each), judged=self._judged)
-        params = light(OP_MAINNET.block_time, dict.fromkeys(self.blocks.topics, scored_topic()))
-        scores = PeerScores(replace(params, ip_colocation_threshold=1_000), lambda _: 0.0)
-        settings = PeersSettings(HostSettings([("127.0.0.1", 0)], limits=OPEN, transport=IMPATIENT), KeeperSettings(0, 1_000))
-        self.peers = Peers(Identity(bytes([number]) * 32), settings, wall=trio.current_time, score_of=scores.score, random=Random(number))
-        self.host = self.peers.host
-        self.gossip = GossipService(self.host, Router(self.blocks.topics, scores, message_id, Random(number)), self.blocks.validate)
-        PayloadServer(OP_MAINNET, self.payload_by_number, lambda: NOW).serve(self.host)
+        scoring = light_scoring(OP_MAINNET)
+        self.network = BlockNetwork(
+            OP_MAINNET,
+            Identity(bytes([number]) * 32),
+            BlockNetworkSettings(
+                scoring._replace(gossip=replace(scoring.gossip, ip_colocation_threshold=1_000)),
+                PeersSettings(HostSettings([("127.0.0.1", 0)], limits=OPEN, transport=IMPATIENT), KeeperSettings(0, 1_000)),
+            ),
+            Notes(lambda *_: None, self._judged),
+            clock=lambda: NOW,
+            wall=trio.current_time,
+            random=Random(number),
+        )
+        self.network.signers.name(SEQUENCER.address)
+        self.network.answer_with(self.payload_by_number)
+        self.run = self.network.run
+        self.blocks, self.gossip, self.peers, self.host = self.network.blocks, self.network.gossip, self.network.peers, self.network.peers.host
 
     def _judged(self, _peer: PeerId, judgement: Judgement) -> None:
         self.judged[judgement.reason] += 1
+        if judgement.reason is Reason.VALID and judgement.envelope is not None:
+            self.heard.append(judgement.envelope)  # whatever its number, which is not that of its time here
 
     async def payload_by_number(self, number: int) -> PayloadEnvelope | None:
         return made_block(VERSION, ASKED, transactions=(b"\x02" * 60,)) if number == ASKED else None
-
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self.peers.run)
-            await nursery.start(self.gossip.run)
-            for topic in self.blocks.topics:
-                self.gossip.subscribe(topic)
-            task_status.started()
 
     @property
     def port(self) -> int:

@@ -23,12 +23,10 @@ from trinode.node.services import start
 from trinode.node.start import StartError
 from trinode.node.unsafe_blocks import UnsafeBlocks
 from trinode.p2p.addresses import parse_ip
-from trinode.p2p.app_scores import AppScores, light_app_scores, no_app_scores
-from trinode.p2p.blocks.block_gossip import BlockGossip, BlockGossipSettings
+from trinode.p2p.block_network import BlockNetwork, BlockNetworkSettings, Notes, light_scoring, no_scoring
+from trinode.p2p.blocks.block_gossip import BlockGossipSettings
 from trinode.p2p.blocks.envelope import SequencerKey
 from trinode.p2p.blocks.judgement import Judgement, Reason
-from trinode.p2p.blocks.message_id import message_id
-from trinode.p2p.blocks.signers import BlockSigners
 from trinode.p2p.discovery.bootnodes import BOOTNODES
 from trinode.p2p.discovery.contact import parse_node
 from trinode.p2p.discovery.endpoint import Endpoint
@@ -37,22 +35,16 @@ from trinode.p2p.discovery.local_record import Advertised
 from trinode.p2p.discovery.service import Discovery, DiscoverySettings
 from trinode.p2p.gossip.events import GossipEvent
 from trinode.p2p.gossip.params import GossipParams
-from trinode.p2p.gossip.router import Router
-from trinode.p2p.gossip.score_params import block_topic, light, none
-from trinode.p2p.gossip.scoring import PeerScores
-from trinode.p2p.gossip.service import GossipService
 from trinode.p2p.host.gate import GateDamaged
 from trinode.p2p.host.host import HostSettings
 from trinode.p2p.host.keeper import KeeperSettings
 from trinode.p2p.host.limits import HostLimits
-from trinode.p2p.host.service import Peers, PeersSettings
+from trinode.p2p.host.service import PeersSettings
 from trinode.p2p.identity import Identity, PeerId, show_peer_id
 from trinode.p2p.multiaddr import Multiaddr
-from trinode.p2p.sync.client import PayloadSync
-from trinode.p2p.sync.server import PayloadServer
 from trinode.p2p.transport.mplex import MPLEX
 from trinode.p2p.transport.yamux import YAMUX
-from trinode.protocol.payload import ExecutionPayload, PayloadEnvelope
+from trinode.protocol.payload import PayloadEnvelope
 from trinode.protocol.types import Address
 from trinode.rollup.config import RollupConfig
 
@@ -83,7 +75,6 @@ class P2PNode:
         """Raises StartError."""
         settings = config.p2p
         self.rollup = rollup
-        self.identity = read_identity(config)
         self._settings = settings
         self._folder = config.general.datadir / _FOLDER
         self._bootnodes = read_bootnodes(settings.bootnodes)
@@ -94,25 +85,30 @@ class P2PNode:
         self._key = None if sequencer_key is None else SequencerKey(sequencer_key)
         self._is_mute = config.sequencer.enabled and sequencer_key is None
         self._is_behind = False  # the last block of ours could not be published
-        is_light = settings.scoring == "light"
-        self.app_scores = AppScores((light_app_scores if is_light else no_app_scores)(rollup.block_time), trio.current_time)
-        self.signers = BlockSigners(trio.current_time)
-        self.blocks = BlockGossip(
-            rollup, self.signers, clock, accepted=self._accepted, judged=self._judged, settings=BlockGossipSettings(oldest=int(settings.gossip_age))
-        )
-        topics = dict.fromkeys(self.blocks.topics, block_topic())
-        self.scores = PeerScores(light(rollup.block_time, topics) if is_light else none(rollup.block_time), self.app_scores.score)
-        self.peers = _open_peers(config, self.identity, self.scores.score)
-        router = Router(self.blocks.topics, self.scores, message_id, SystemRandom(), _gossip_params(settings), note=self._noted)
-        self.gossip = GossipService(self.peers.host, router, self.blocks.validate)
-        self.sync: PayloadSync | None = None
+        self.network = self._open_network(config, read_identity(config), clock)
         if settings.serve_requests:
-            PayloadServer(rollup, payload_by_number, clock).serve(self.peers.host)
-            self.sync = PayloadSync(self.peers.host, rollup, unsafe, self.app_scores, may_ask=self._may_ask)
+            self.network.answer_with(payload_by_number)
+            self.network.fill(unsafe, may_ask=self._may_ask)
         self.discovery: Discovery | None = None
         self._signer = L1UnsafeBlockSigner(
             l1.endpoints, rollup.l1_chain_id, rollup.l1_system_config_address, l1.watcher, changed=self._signer_named, notice=l1.notice
         )
+
+    def _open_network(self, config: NodeConfig, identity: Identity, clock: Callable[[], float]) -> BlockNetwork:
+        settings = BlockNetworkSettings(
+            scoring=(light_scoring if config.p2p.scoring == "light" else no_scoring)(self.rollup),
+            peers=_peers_settings(config),
+            gossip=_gossip_params(config.p2p),
+            blocks=BlockGossipSettings(oldest=int(config.p2p.gossip_age)),
+        )
+        notes = Notes(self._accepted, self._judged, self._noted)
+        try:
+            self._folder.mkdir(exist_ok=True)
+            return BlockNetwork(self.rollup, identity, settings, notes, clock=clock, wall=time.time, random=SystemRandom())
+        except GateDamaged as error:
+            raise StartError(f"p2p: {error}") from error
+        except OSError as error:
+            raise StartError(f"p2p: {error.filename}: {error.strerror}. Mend or remove it; what is known of peers is kept there") from error
 
     # ---- running ----
 
@@ -122,30 +118,26 @@ class P2PNode:
         if self._is_mute:
             _log.warning("sequencer.enabled without p2p.sequencer.key: blocks are made here, and not published to peers")
         async with trio.open_nursery() as nursery:
-            await start(nursery, "peers", partial(listening, "tcp", settings.listen_ip, settings.listen_tcp, self.peers.run))
-            await start(nursery, "gossip", self.gossip.run)
-            for topic in self.blocks.topics:
-                self.gossip.subscribe(topic)
+            run = partial(listening, "tcp", settings.listen_ip, settings.listen_tcp, self.network.run)
+            await start(nursery, "peers, gossip and sync", run)
             await start(nursery, "the watch for the unsafe block signer", self._signer.run)
-            if self.sync is not None:
-                await start(nursery, "the sync of unsafe blocks", self.sync.run)
             await self._start_discovery(nursery)
-            for address in self.peers.host.addresses:
-                _log.info(f"P2P at {address.of(self.identity.peer_id)}")
+            for address in self.network.peers.host.addresses:
+                _log.info(f"P2P at {address.of(self.network.peers.host.peer_id)}")
             task_status.started()
 
     async def _start_discovery(self, nursery: trio.Nursery) -> None:
         settings = self._settings
         advertised = await resolved(settings.advertise_ip)
-        port = self.peers.host.ports[0][1]
+        port = self.network.peers.host.ports[0][1]
         if advertised is not None:
-            self.peers.host.advertise([Multiaddr.of_ip(advertised, settings.advertise_tcp or port)])
-            self.peers.introductions.changed()
+            self.network.peers.host.advertise([Multiaddr.of_ip(advertised, settings.advertise_tcp or port)])
+            self.network.peers.introductions.changed()
         if settings.no_discovery:
             return
         networks = settings.netrestrict
         discovery = Discovery(
-            self.identity,
+            self.network.peers.host.identity,
             DiscoverySettings(
                 listen=Endpoint(parse_ip(settings.listen_ip), settings.listen_udp or port),
                 advertised=Advertised(
@@ -157,7 +149,7 @@ class P2PNode:
                 permits=lambda ip: not networks or any(ip.version == network.version and ip in network for network in networks),
             ),
             found=self._found,
-            wanted=lambda: self.peers.keeper.wanted > 0,
+            wanted=lambda: self.network.peers.keeper.wanted > 0,
         )
         await start(nursery, "discovery", partial(listening, "udp", settings.listen_ip, settings.listen_udp or port, discovery.run))
         self.discovery = discovery
@@ -173,8 +165,8 @@ class P2PNode:
         """Signs a block of ours and sends it to the peers; it does not wait for them."""
         assert self._key is not None
         try:
-            message = await trio.to_thread.run_sync(self.blocks.encode, envelope, self._key.sign)
-            recipients = self.gossip.publish(*message)
+            message = await trio.to_thread.run_sync(self.network.blocks.encode, envelope, self._key.sign)
+            recipients = self.network.gossip.publish(*message)
         except ValueError as error:
             (_log.debug if self._is_behind else _log.warning)(f"block {envelope.payload.block_number} is not published: {error}")
             self._is_behind = True
@@ -184,16 +176,9 @@ class P2PNode:
 
     def _accepted(self, peer: PeerId, envelope: PayloadEnvelope) -> None:
         payload = envelope.payload
-        refusal = self._unsafe.post(envelope) if self._is_in_time(payload) else "its time is that of another number"
+        refusal = self._unsafe.post(envelope)
         block_hash = "0x" + payload.block_hash.hex()
         _log.debug("unsafe block heard", number=payload.block_number, hash=block_hash, peer=show_peer_id(peer), kept=refusal or "yes")
-
-    def _is_in_time(self, payload: ExecutionPayload) -> bool:
-        """Whether the chain has a block of that number at that time. Gossip bounds times and not numbers: a block far ahead would never connect,
-        and while it is the highest that is known, hide which blocks are missing.
-        """
-        genesis = self.rollup.genesis
-        return payload.timestamp - genesis.l2_time == (payload.block_number - genesis.l2.number) * self.rollup.block_time
 
     def _judged(self, peer: PeerId, judgement: Judgement) -> None:
         self.judgements[judgement.reason] += 1
@@ -204,7 +189,7 @@ class P2PNode:
         self.events[event.value] += 1
 
     def _signer_named(self, signer: Address | None) -> None:
-        self.signers.name(signer)
+        self.network.signers.name(signer)
         shown = "nobody" if signer is None else "0x" + signer.hex()
         _log.info(f"unsafe blocks are signed by {shown}")
         if self._key is not None and signer != self._key.address:
@@ -212,59 +197,42 @@ class P2PNode:
 
     # ---- peers ----
 
-    def count(self) -> int:
-        """How many peers there are."""
-        return len(self.peers.host.links)
-
     def gossiping_blocks(self) -> set[PeerId]:
         """The peers that are on a topic of blocks."""
-        return {peer for topic in self.blocks.topics for peer in self.gossip.router.peers(topic)}
+        return {peer for topic in self.network.blocks.topics for peer in self.network.gossip.router.peers(topic)}
 
     def _may_ask(self, peer: PeerId) -> bool:
-        return not self._settings.ask_static_only or peer in self.peers.host.protection
+        return not self._settings.ask_static_only or peer in self.network.peers.host.protection
 
     def _found(self, record: Enr) -> None:
         endpoints = [endpoint for endpoint in (record.tcp(4), record.tcp(6)) if endpoint is not None]
         addresses = [Multiaddr.of_ip(str(endpoint.ip), endpoint.port) for endpoint in endpoints]
-        self.peers.keeper.found(record.peer_id, addresses, enr=str(record), chain_id=self.rollup.l2_chain_id)
+        self.network.peers.keeper.found(record.peer_id, addresses, enr=str(record), chain_id=self.rollup.l2_chain_id)
 
 
-def _open_peers(config: NodeConfig, identity: Identity, score_of: Callable[[PeerId], float]) -> Peers:
-    settings = config.p2p
-    folder = config.general.datadir / _FOLDER
-    try:
-        folder.mkdir(exist_ok=True)
-        return Peers(
-            identity,
-            PeersSettings(
-                host=HostSettings(
-                    listen=[(settings.listen_ip, settings.listen_tcp)],
-                    muxers=[_MUXERS[name] for name in settings.muxers],
-                    limits=HostLimits(most_peers=2 * settings.peers_high + _SPARE_PLACES),
-                ),
-                keeper=KeeperSettings(
-                    low=settings.peers_low,
-                    high=settings.peers_high,
-                    grace=settings.peers_grace,
-                    static=read_static(settings.static),
-                    ban=settings.ban,
-                    ban_threshold=settings.ban_threshold,
-                    ban_seconds=settings.ban_duration,
-                ),
-                agent=settings.user_agent,
-                ping=settings.ping,
-                restricted_to=settings.netrestrict,
-                peerstore=_file(settings.peerstore, folder / _PEERSTORE),
-                gate=_file(settings.peerstore, folder / _PEERSTORE, _GATE),
-            ),
-            wall=time.time,
-            score_of=score_of,
-            random=SystemRandom(),
-        )
-    except GateDamaged as error:
-        raise StartError(f"p2p: {error}") from error
-    except OSError as error:
-        raise StartError(f"p2p: {error.filename}: {error.strerror}. Mend or remove it; what is known of peers is kept there") from error
+def _peers_settings(config: NodeConfig) -> PeersSettings:
+    settings, folder = config.p2p, config.general.datadir / _FOLDER
+    return PeersSettings(
+        host=HostSettings(
+            listen=[(settings.listen_ip, settings.listen_tcp)],
+            muxers=[_MUXERS[name] for name in settings.muxers],
+            limits=HostLimits(most_peers=2 * settings.peers_high + _SPARE_PLACES),
+        ),
+        keeper=KeeperSettings(
+            low=settings.peers_low,
+            high=settings.peers_high,
+            grace=settings.peers_grace,
+            static=read_static(settings.static),
+            ban=settings.ban,
+            ban_threshold=settings.ban_threshold,
+            ban_seconds=settings.ban_duration,
+        ),
+        agent=settings.user_agent,
+        ping=settings.ping,
+        restricted_to=settings.netrestrict,
+        peerstore=_file(settings.peerstore, folder / _PEERSTORE),
+        gate=_file(settings.peerstore, folder / _PEERSTORE, _GATE),
+    )
 
 
 def _file(given: Path | str | None, otherwise: Path, beside: str | None = None) -> Path | None:

@@ -57,7 +57,8 @@ class P2PFigures:
 
 def figures_of(p2p: P2PNode, view: P2PView) -> P2PFigures:
     """What the parts of a node's network have counted."""
-    host, keeper = p2p.peers.host, p2p.peers.keeper
+    network = p2p.network
+    host, keeper = network.peers.host, network.peers.keeper
     return P2PFigures(
         peers=len(host.links),
         streams=host.streams.open,
@@ -67,7 +68,7 @@ def figures_of(p2p: P2PNode, view: P2PView) -> P2PFigures:
         dials={True: host.dials - host.dials_failed, False: host.dials_failed},
         bans=keeper.bans,
         table=0 if p2p.discovery is None else len(p2p.discovery.table()),
-        missing=0 if p2p.sync is None else p2p.sync.held[0],
+        missing=0 if network.sync is None else network.sync.held[0],
         events=p2p.events,
         judgements={reason.value: count for reason, count in p2p.judgements.items()},
         scores=[peer.scores for peer in view.peers(connected=True).values()],

@@ -25,8 +25,12 @@ class NodeP2PView:
 
     def __init__(self, p2p: P2PNode, agent: str) -> None:
         self._p2p = p2p
-        self._host = p2p.peers.host
+        self._host = p2p.network.peers.host
         self._agent = agent
+
+    def count(self) -> int:
+        """How many peers are connected."""
+        return len(self._host.links)
 
     def this_node(self) -> PeerInfo:
         """As P2PView has it."""
@@ -57,7 +61,7 @@ class NodeP2PView:
     def stats(self) -> PeerStats:
         """As P2PView has it."""
         host, p2p = self._host, self._p2p
-        v1, v2, v3, v4 = (len(p2p.gossip.router.peers(topic)) for topic in p2p.blocks.topics)
+        v1, v2, v3, v4 = (len(p2p.network.gossip.router.peers(topic)) for topic in p2p.network.blocks.topics)
         table = None if p2p.discovery is None else len(p2p.discovery.table())
         banned = len({*host.gate.banned_peers, *host.gate.blocked_peers})
         return PeerStats(len(host.links), table, (v1, v2, v3, v4), banned, len(host.store))
@@ -151,8 +155,8 @@ class NodeP2PView:
         )
 
     def _scores(self, peer_id: PeerId) -> PeerScores:
-        counts = self._p2p.app_scores.counts(peer_id)
-        found = self._p2p.scores.detail(peer_id)
+        counts = self._p2p.network.app_scores.counts(peer_id)
+        found = self._p2p.network.scores.detail(peer_id)
         answers = {"valid_responses": counts.valid, "error_responses": counts.errors, "rejected_payloads": counts.rejected}
         if found is None:
             return PeerScores(**answers)

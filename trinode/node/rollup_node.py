@@ -86,7 +86,12 @@ class RollupNode:
         )
         self.health = Health(self.driver, l1.watcher, l1.last_failure)
         self.rollup = RollupView(chain.config, self.driver, l1.watcher, engine.engine, engine.withdrawal_root, records)
-        self.p2p = None if config.p2p.disabled else self._make_p2p()
+        self.p2p: P2PNode | None = None
+        self.p2p_view: NodeP2PView | None = None
+        if not config.p2p.disabled:
+            self.p2p = p2p = P2PNode(config, chain.config, l1, self.unsafe, self._payload, self._sequencer_key(), self._clock)
+            self.p2p_view = view = NodeP2PView(p2p, config.p2p.user_agent)
+            self.metrics.registry.register(P2PMetrics(lambda: figures_of(p2p, view)))
         self.sequencer = self._make_sequencer() if config.sequencer.enabled or devnet is not None else None
         self.admin = AdminView(self.driver, self.unsafe, self.sequencer)
         l1.on_failure = self.metrics.l1_failed
@@ -155,12 +160,6 @@ class RollupNode:
 
     async def _report(self, *, task_status: trio.TaskStatus[None]) -> None:
         await report_progress(self.driver, self._l1.watcher, self.health, task_status=task_status)
-
-    def _make_p2p(self) -> P2PNode:
-        p2p = P2PNode(self._config, self._chain.config, self._l1, self.unsafe, self._payload, self._sequencer_key(), self._clock)
-        view = NodeP2PView(p2p, self._config.p2p.user_agent)
-        self.metrics.registry.register(P2PMetrics(lambda: figures_of(p2p, view)))
-        return p2p
 
     # ---- sequencing ----
 

@@ -24,7 +24,6 @@ from trinode.node.engines import OpenEngine, Running
 from trinode.node.health import Health
 from trinode.node.metrics import Metrics, Ref
 from trinode.node.namespaces import Node, common_namespaces, embedded_namespaces, status_of, verified_namespaces
-from trinode.node.p2p import P2PNode
 from trinode.node.p2p_view import NodeP2PView
 from trinode.node.protocol_versions import ProtocolVersions
 from trinode.node.rollup_rpc import AdminView, RollupView
@@ -62,7 +61,7 @@ class Served(Protocol):
     health: Health
     metrics: Metrics
 
-    p2p: P2PNode | None
+    p2p_view: NodeP2PView | None
 
     @property
     def takes_transactions(self) -> bool:
@@ -79,8 +78,9 @@ async def serve_rollup_node(nursery: trio.Nursery, config: NodeConfig, chain: Ch
     """Serves all that is configured, until the nursery is cancelled. Raises StartError."""
     optimism = OptimismNamespace(served.rollup, chain.config, trinode_version())
     admin = AdminNamespace(served.admin, partial(decode_envelope, chain.config))
-    p2p = served.p2p
-    namespaces: list[Namespace] = [optimism, admin, _opp2p(config, p2p), *common_namespaces(chain.config, _no_peers if p2p is None else p2p.count)]
+    p2p = served.p2p_view
+    peers = _no_peers if p2p is None else p2p.count
+    namespaces: list[Namespace] = [optimism, admin, Opp2pNamespace(p2p or _NO_P2P), *common_namespaces(chain.config, peers)]
     node = Node(config, chain.config, upstream, served.progress, served.takes_transactions, served.set_head)
     if engine.embedded is not None:
         namespaces += embedded_namespaces(node, engine.embedded)
@@ -98,10 +98,6 @@ async def serve_rollup_node(nursery: trio.Nursery, config: NodeConfig, chain: Ch
 
 def _no_peers() -> int:
     return 0
-
-
-def _opp2p(config: NodeConfig, p2p: P2PNode | None) -> Opp2pNamespace:
-    return Opp2pNamespace(_NO_P2P if p2p is None else NodeP2PView(p2p, config.p2p.user_agent))
 
 
 async def run_engine_only(config: NodeConfig, chain: Chain, engine: OpenEngine) -> None:
