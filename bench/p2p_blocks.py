@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from bench.workloads import SHARED
+from harness.bare_blocks import rehashed
 from trinode.p2p.blocks.block_gossip import BlockGossip, BlockMessage
 from trinode.p2p.blocks.envelope import SequencerKey
-from trinode.protocol.payload import PayloadEnvelope, decode_envelope, payload_block_hash
+from trinode.protocol.payload import PayloadEnvelope, decode_envelope
 from trinode.rollup.chains import chain_by_name
 
 ENVELOPES = SHARED / "data" / "gossip" / "real_mainnet_v3_envelopes_ssz.json"
@@ -45,8 +46,7 @@ class Blocks:
         """A block with that many transactions, whose hash is right."""
         every = self._transactions * (transactions // len(self._transactions) + 1)
         payload = replace(self._model.payload, transactions=tuple(every[:transactions]), block_number=number, timestamp=timestamp)
-        envelope = replace(self._model, payload=payload)
-        return replace(envelope, payload=replace(payload, block_hash=payload_block_hash(envelope)))
+        return rehashed(replace(self._model, payload=payload))
 
     def published(self, gossip: BlockGossip, transactions: int, count: int) -> list[Published]:
         """Different blocks, all of the time at which `bench.p2p_node` has stopped its clock."""

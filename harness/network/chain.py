@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import trio
 
+from harness.bare_blocks import bare_block
 from trinode.node.heads import HeadMoved
-from trinode.protocol.payload import ExecutionPayload, PayloadEnvelope, payload_block_hash
+from trinode.protocol.payload import PayloadEnvelope
 from trinode.protocol.types import BlockId
 from trinode.rollup.chains import chain_by_name
 from trinode.rollup.l2_block import L2BlockRef
@@ -25,28 +24,10 @@ def time_of(number: int) -> int:
 def block_on(parent: BlockId, salt: bytes = b"", size: int = 500) -> PayloadEnvelope:
     """A block; with another `salt` it is another one. `size`: bytes of its transactions."""
     number = parent.number + 1
-    payload = ExecutionPayload(
-        parent_hash=parent.hash,
-        fee_recipient=bytes(20),
-        state_root=bytes(32),
-        receipts_root=bytes(32),
-        logs_bloom=bytes(256),
-        prev_randao=bytes(32),
-        block_number=number,
-        gas_limit=60_000_000,
-        gas_used=21_000,
-        timestamp=time_of(number),
-        extra_data=salt,
-        base_fee_per_gas=1000,
-        block_hash=bytes(32),
-        transactions=(b"\x7e" + number.to_bytes(size - 1, "big"),),
-        withdrawals=(),
-        blob_gas_used=0,
-        excess_blob_gas=0,
-        withdrawals_root=bytes(32),
+    transaction = b"\x7e" + number.to_bytes(size - 1, "big")
+    return bare_block(
+        4, parent_hash=parent.hash, block_number=number, timestamp=time_of(number), extra_data=salt, gas_used=21_000, transactions=(transaction,)
     )
-    envelope = PayloadEnvelope(payload, bytes(32))
-    return replace(envelope, payload=replace(payload, block_hash=payload_block_hash(envelope)))
 
 
 def id_of(envelope: PayloadEnvelope) -> BlockId:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
+from harness.bare_blocks import bare_block
 from trinode.p2p.blocks.envelope import SequencerKey, block_signing_hash
 from trinode.p2p.blocks.snappy import compress
 from trinode.p2p.blocks.topics import VERSIONS
-from trinode.protocol.payload import ExecutionPayload, PayloadEnvelope, Withdrawal, encode_envelope, payload_block_hash
+from trinode.protocol.payload import PayloadEnvelope, Withdrawal, encode_envelope
 
 _ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 """Of secp256k1."""
@@ -35,28 +36,7 @@ class BlockMessage(NamedTuple):
 
 def block(version: int, number: int, timestamp: int, salt: int = 0, **fields: Any) -> PayloadEnvelope:
     """A block in that layout with the hash that it should have; on no chain. `fields` are put in before it is hashed."""
-    payload = ExecutionPayload(
-        parent_hash=bytes([salt]) * 32,
-        fee_recipient=bytes(20),
-        state_root=bytes(32),
-        receipts_root=bytes(32),
-        logs_bloom=bytes(256),
-        prev_randao=bytes(32),
-        block_number=number,
-        gas_limit=30_000_000,
-        gas_used=0,
-        timestamp=timestamp,
-        extra_data=b"",
-        base_fee_per_gas=7,
-        block_hash=bytes(32),
-        transactions=(),
-        withdrawals=() if version >= 2 else None,
-        blob_gas_used=0 if version >= 3 else None,
-        excess_blob_gas=0 if version >= 3 else None,
-        withdrawals_root=b"\x09" * 32 if version >= 4 else None,
-    )
-    envelope = PayloadEnvelope(replace(payload, **fields), b"\x05" * 32 if version >= 3 else None)
-    return replace(envelope, payload=replace(envelope.payload, block_hash=payload_block_hash(envelope)))
+    return bare_block(version, **{"parent_hash": bytes([salt]) * 32, "block_number": number, "timestamp": timestamp, **fields})
 
 
 def signed(body: bytes, key: SequencerKey, chain_id: int) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.bare_blocks import rehashed
 from trinode.devnet.accounts import ACCOUNTS, L2_CHAIN_ID
 from trinode.devnet.genesis import l2_genesis
 from trinode.engine.core import EngineCore
@@ -15,7 +16,7 @@ from trinode.engine.service import EngineService
 from trinode.engine.status import ForkchoiceState, Status
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
-from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope, payload_block_hash
+from trinode.protocol.payload import PayloadAttributes, PayloadEnvelope
 from trinode.protocol.transaction import encode_transaction, sign_transaction
 from trinode.protocol.transaction_types import DynamicFeeTransaction
 from trinode.rollup.config import RollupConfig
@@ -82,5 +83,4 @@ async def forging(folder: Path, config: RollupConfig) -> AsyncIterator[Forger]:
 
 def changed(envelope: PayloadEnvelope, **fields: Any) -> PayloadEnvelope:
     """The block with other fields, and the hash that it has then."""
-    other = replace(envelope, payload=replace(envelope.payload, **fields))
-    return replace(other, payload=replace(other.payload, block_hash=payload_block_hash(other)))
+    return rehashed(replace(envelope, payload=replace(envelope.payload, **fields)))

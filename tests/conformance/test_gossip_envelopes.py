@@ -6,13 +6,14 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from harness.bare_blocks import rehashed
 from tests.shared import shared
 from trinode.p2p.blocks.envelope import SequencerKey, SignedBlock, block_signing_hash
 from trinode.p2p.blocks.judgement import Judgement, Reason
 from trinode.p2p.blocks.rules import Circumstances, judge
 from trinode.p2p.blocks.signers import ExpectedSigners
 from trinode.p2p.blocks.snappy import compress, inflate
-from trinode.protocol.payload import PayloadEnvelope, decode_envelope, encode_envelope, payload_block_hash
+from trinode.protocol.payload import decode_envelope, encode_envelope, payload_block_hash
 from trinode.protocol.types import Address
 from trinode.rollup.chains import chain_by_name
 from trinode.rollup.config import RollupConfig
@@ -36,10 +37,6 @@ def judged(data: bytes, version: int, signer: Address, timestamp: int, rollup: R
 
 def signed_by_us(signed: bytes, rollup: RollupConfig = TEST_CHAIN) -> bytes:
     return compress(OURS.sign(block_signing_hash(signed, rollup.l2_chain_id)) + signed)
-
-
-def rehashed(envelope: PayloadEnvelope) -> PayloadEnvelope:
-    return replace(envelope, payload=replace(envelope.payload, block_hash=payload_block_hash(envelope)))
 
 
 def as_named(name: str) -> tuple[int, Reason]:

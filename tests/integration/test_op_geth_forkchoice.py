@@ -15,10 +15,11 @@ from typing import TypeAlias
 
 import pytest
 
+from harness.bare_blocks import rehashed
 from harness.engine_differential.chain import fork_times, make_chain
 from harness.engine_differential.op_geth import OpGeth, RpcError, find_geth
 from harness.execution.states import MemoryStates, genesis_parent
-from tests.unit.engine.block_tree import ZERO, forkchoice, sealed
+from tests.unit.engine.block_tree import ZERO, forkchoice
 from tests.unit.execution.small_chain import l1_attributes, transfer
 from trinode.engine.api.codec import (
     decode_forkchoice_result,
@@ -148,9 +149,9 @@ def test_invalid_payloads(both: Both) -> None:
     second = both.make(first.payload.block_hash)
     third = both.make(second.payload.block_hash)
     lying = replace(second, payload=replace(second.payload, state_root=b"\x09" * 32))
-    bad = sealed(lying)
-    child = sealed(replace(third, payload=replace(third.payload, parent_hash=bad.payload.block_hash)))
-    late = sealed(replace(second, payload=replace(second.payload, timestamp=first.payload.timestamp)))
+    bad = rehashed(lying)
+    child = rehashed(replace(third, payload=replace(third.payload, parent_hash=bad.payload.block_hash)))
+    late = rehashed(replace(second, payload=replace(second.payload, timestamp=first.payload.timestamp)))
     for envelope in (lying, bad, bad, child, late):
         assert both.send(envelope) == "INVALID"
     for envelope in (bad, child):

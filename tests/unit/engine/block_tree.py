@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from harness.bare_blocks import rehashed
 from harness.execution.states import MemoryStates, genesis_parent
 from tests.unit.execution.small_chain import CHAIN_ID, ETHER, GENESIS_TIME, config_of, l1_attributes, senders
 from trinode.engine.core import EngineCore
@@ -16,7 +17,7 @@ from trinode.execution.genesis import Genesis, build_genesis
 from trinode.execution.state import EMPTY_CODE_HASH, Account, StateChanges
 from trinode.protocol.deposit import DepositTransaction, encode_deposit
 from trinode.protocol.eip1559 import encode_holocene_extra_data
-from trinode.protocol.header import Header, header_hash
+from trinode.protocol.header import Header
 from trinode.protocol.keccak import keccak256
 from trinode.protocol.l1_info import L1InfoFormat
 from trinode.protocol.payload import ExecutionPayload, PayloadAttributes, PayloadEnvelope, payload_header
@@ -131,7 +132,7 @@ class Blocks:
         return self._sealed(replace(payload, state_root=keccak256(self._salt.to_bytes(8, "big"))))
 
     def _sealed(self, payload: ExecutionPayload) -> PayloadEnvelope:
-        envelope = sealed(PayloadEnvelope(payload, ZERO))
+        envelope = rehashed(PayloadEnvelope(payload, ZERO))
         self.envelopes[envelope.payload.block_hash] = envelope
         self.headers[envelope.payload.block_hash] = payload_header(envelope)
         return envelope
@@ -144,11 +145,6 @@ class Blocks:
             assert state.account(address) == tries.account(address) == expected.account(address)
         for slot in (*SLOTS, HASH_SLOT):
             assert state.storage(WRITER, slot) == tries.storage(WRITER, slot) == expected.storage(WRITER, slot)
-
-
-def sealed(envelope: PayloadEnvelope) -> PayloadEnvelope:
-    """The envelope with the block hash that its contents have."""
-    return replace(envelope, payload=replace(envelope.payload, block_hash=header_hash(payload_header(envelope))))
 
 
 def forkchoice(head: Hash32, safe: Hash32 = ZERO, finalized: Hash32 = ZERO) -> ForkchoiceState:

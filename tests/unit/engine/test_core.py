@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.engine.block_tree import ZERO, Blocks, choose, forkchoice, give, sealed, valid, write
+from harness.bare_blocks import rehashed
+from tests.unit.engine.block_tree import ZERO, Blocks, choose, forkchoice, give, valid, write
 from tests.unit.execution.small_chain import transfer
 from trinode.engine import tree
 from trinode.engine.core import EngineCore
@@ -164,7 +165,7 @@ def test_a_block_that_is_invalid_in_the_middle_of_what_waits_changes_nothing(net
 def test_an_undecodable_transaction_is_the_blocks_fault(network: Network) -> None:
     envelope = network.blocks.envelopes[network.blocks.chain(network.genesis, 1)[0].hash]
     payload = replace(envelope.payload, transactions=(*envelope.payload.transactions, b"\x05junk"))
-    status = network.core.new_payload(sealed(replace(envelope, payload=payload)))
+    status = network.core.new_payload(rehashed(replace(envelope, payload=payload)))
     assert (status.status, status.latest_valid_hash) == (Status.INVALID, network.genesis)
     assert (status.validation_error or "").startswith("transaction 4: ")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from harness.bare_blocks import bare_block
 from trinode.p2p.blocks.envelope import SequencerKey, block_signing_hash
 from trinode.p2p.blocks.rules import Circumstances
 from trinode.p2p.blocks.signers import ExpectedSigners
 from trinode.p2p.blocks.snappy import compress
-from trinode.protocol.payload import ExecutionPayload, PayloadEnvelope, encode_envelope, payload_block_hash
+from trinode.protocol.payload import PayloadEnvelope, encode_envelope
 from trinode.rollup.chains import chain_by_name
 from trinode.rollup.fork import Fork
 
@@ -25,32 +25,8 @@ ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D036414
 
 def made_block(version: int, number: int = 1, salt: int = 0, **fields: Any) -> PayloadEnvelope:
     """A block in that layout; `salt` makes another one of the same number, `fields` are put in before it is hashed."""
-    payload = ExecutionPayload(
-        parent_hash=salt.to_bytes(32, "big"),
-        fee_recipient=bytes(20),
-        state_root=bytes(32),
-        receipts_root=bytes(32),
-        logs_bloom=bytes(256),
-        prev_randao=bytes(32),
-        block_number=number,
-        gas_limit=30_000_000,
-        gas_used=0,
-        timestamp=FIRST_OF_VERSION[version],
-        extra_data=b"",
-        base_fee_per_gas=7,
-        block_hash=bytes(32),
-        transactions=(b"\x02one", b"\x02two"),
-        withdrawals=() if version >= 2 else None,
-        blob_gas_used=0 if version >= 3 else None,
-        excess_blob_gas=0 if version >= 3 else None,
-        withdrawals_root=b"\x09" * 32 if version >= 4 else None,
-    )
-    return rehashed(PayloadEnvelope(replace(payload, **fields), b"\x05" * 32 if version >= 3 else None))
-
-
-def rehashed(envelope: PayloadEnvelope) -> PayloadEnvelope:
-    """The block with the hash that its contents have."""
-    return replace(envelope, payload=replace(envelope.payload, block_hash=payload_block_hash(envelope)))
+    usual = {"parent_hash": salt.to_bytes(32, "big"), "block_number": number, "timestamp": FIRST_OF_VERSION[version]}
+    return bare_block(version, **{**usual, "transactions": (b"\x02one", b"\x02two"), **fields})
 
 
 def signed_bytes(signed: bytes, key: SequencerKey = SEQUENCER, chain_id: int = CHAIN_ID) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import trio
 
+from harness.bare_blocks import rehashed
 from tests.unit.p2p.blocks.made_blocks import (
     CHAIN_ID,
     FIRST_OF_VERSION,
@@ -18,7 +19,6 @@ from tests.unit.p2p.blocks.made_blocks import (
     made_block,
     message_of,
     other_signature,
-    rehashed,
 )
 from trinode.p2p.blocks import rules
 from trinode.p2p.blocks.block_gossip import BlockGossip, BlockGossipSettings

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 import trio
 import trio.testing
 from trio.abc import HalfCloseableStream
 
+from harness.bare_blocks import bare_block
 from trinode.p2p.errors import NegotiationFailed, NotConnected, ProtocolViolation
 from trinode.p2p.identity import PeerId
 from trinode.p2p.peers import Connected, PeerEvents, StreamHandler
 from trinode.p2p.sync.gap_fill import Gap
-from trinode.protocol.payload import ExecutionPayload, PayloadEnvelope, payload_block_hash
+from trinode.protocol.payload import PayloadEnvelope
 from trinode.protocol.types import BlockId
 from trinode.rollup.chains import chain_by_name
 
@@ -31,36 +31,17 @@ def time_of(number: int) -> int:
     return CONFIG.genesis.l2_time + (number - CONFIG.genesis.l2.number) * CONFIG.block_time
 
 
-def sealed(payload: ExecutionPayload, root: bytes | None = bytes(32)) -> PayloadEnvelope:
-    """The payload with its own hash."""
-    envelope = PayloadEnvelope(payload, root)
-    return PayloadEnvelope(replace(payload, block_hash=payload_block_hash(envelope)), root)
-
-
 def block_on(parent: BlockId, salt: bytes = b"", transactions: tuple[bytes, ...] = ()) -> PayloadEnvelope:
     """A block of Isthmus; those with different `salt` are of different forks."""
     number = parent.number + 1
-    payload = ExecutionPayload(
+    return bare_block(
+        4,
         parent_hash=parent.hash,
-        fee_recipient=bytes(20),
-        state_root=bytes(32),
-        receipts_root=bytes(32),
-        logs_bloom=bytes(256),
-        prev_randao=bytes(32),
         block_number=number,
-        gas_limit=60_000_000,
-        gas_used=21_000,
         timestamp=time_of(number),
         extra_data=salt,
-        base_fee_per_gas=1000,
-        block_hash=bytes(32),
         transactions=transactions or (b"\x7e" + number.to_bytes(63, "big"),),
-        withdrawals=(),
-        blob_gas_used=0,
-        excess_blob_gas=0,
-        withdrawals_root=bytes(32),
     )
-    return sealed(payload)
 
 
 def id_of(envelope: PayloadEnvelope) -> BlockId:

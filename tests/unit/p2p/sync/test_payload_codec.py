@@ -15,8 +15,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from harness.bare_blocks import rehashed
 from tests.shared import shared
-from tests.unit.p2p.sync.memory_hosts import CONFIG, FIRST, GENESIS, block_on, sealed, time_of
+from tests.unit.p2p.sync.memory_hosts import CONFIG, FIRST, GENESIS, block_on, time_of
 from trinode.p2p.errors import ProtocolViolation
 from trinode.p2p.sync.codec import PayloadCodec, Refused, WrongBlock, decode_request, encode_request
 from trinode.p2p.sync.limits import MAX_PAYLOAD_SIZE
@@ -56,7 +57,7 @@ def test_real_blocks_of_op_mainnet_come_back_as_they_are() -> None:
 def test_each_fork_has_its_version(fork: Fork, version: int, fields: dict[str, Any]) -> None:
     number = CONFIG.genesis.l2.number + -(-max(0, CONFIG.fork_times[fork] - CONFIG.genesis.l2_time) // CONFIG.block_time)
     payload = replace(BLOCK.payload, block_number=number, timestamp=time_of(number), **fields)
-    envelope = sealed(payload, bytes(32) if fork >= Fork.ECOTONE else None)
+    envelope = rehashed(PayloadEnvelope(payload, bytes(32) if fork >= Fork.ECOTONE else None))
     answer = CODEC.encode_answer(envelope)
     assert answer[:5] == struct.pack("<BI", 0, version)
     assert CODEC.decode_answer(number, answer) == envelope
@@ -69,15 +70,20 @@ def test_each_fork_has_its_version(fork: Fork, version: int, fields: dict[str, A
             CODEC.decode_answer(number, told)
 
 
+def other_block(**fields: Any) -> PayloadEnvelope:
+    """The block with other fields, and the hash that goes with them."""
+    return rehashed(replace(BLOCK, payload=replace(BLOCK.payload, **fields)))
+
+
 LIES: dict[str, tuple[Callable[[], PayloadEnvelope], str]] = {
     "another number": (lambda: block_on(GENESIS._replace(number=FIRST + 1)), f"block {FIRST + 2}, not {FIRST + 1}"),
-    "another time": (lambda: sealed(replace(BLOCK.payload, timestamp=BLOCK.payload.timestamp + 1)), "at 1"),
+    "another time": (lambda: other_block(timestamp=BLOCK.payload.timestamp + 1), "at 1"),
     "another hash": (lambda: replace(BLOCK, payload=replace(BLOCK.payload, block_hash=bytes(32))), "does not have the hash"),
     "another content": (lambda: replace(BLOCK, payload=replace(BLOCK.payload, transactions=(b"\x02" * 64,))), "does not have the hash"),
     "tiny transactions": (lambda: block_on(GENESIS, b"", (bytes(49),)), "1 transactions: too"),
     "empty transactions": (lambda: block_on(GENESIS, b"", (bytes(500), *[b""] * 10)), "11 transactions: too"),
     "too many transactions": (lambda: replace(BLOCK, payload=replace(BLOCK.payload, transactions=(bytes(50),) * 65_537)), "65537 transactions: too"),
-    "withdrawals": (lambda: sealed(replace(BLOCK.payload, withdrawals=(Withdrawal(0, 0, bytes(20), 0),))), "with withdrawals"),
+    "withdrawals": (lambda: other_block(withdrawals=(Withdrawal(0, 0, bytes(20), 0),)), "with withdrawals"),
     "another root": (lambda: replace(BLOCK, parent_beacon_block_root=b"\x01" * 32), "does not have the hash"),
 }
 
