@@ -8,35 +8,18 @@ It needs npm, and takes half a minute and 100 MB.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
-import click
-
+from harness.npm import install_command, install_packages
 from harness.p2p_peers import PACKAGES, SCRIPTS
 
 
 def install(folder: Path) -> None:
     """Fills the folder. Raises subprocess.CalledProcessError."""
-    packages = folder / PACKAGES
-    packages.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(SCRIPTS / name, packages / name)
-    subprocess.run(["npm", "install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"], cwd=packages, check=True)
+    install_packages(SCRIPTS, folder / PACKAGES)
 
 
-@click.command(help=__doc__)
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def main(folder: Path) -> None:
-    """The command."""
-    if shutil.which("npm") is None:
-        raise click.ClickException("npm is not on PATH")
-    try:
-        install(folder)
-    except subprocess.CalledProcessError as error:
-        raise click.ClickException(str(error)) from error
-
+main = install_command(install, __doc__)
 
 if __name__ == "__main__":
     main()
