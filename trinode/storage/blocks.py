@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from trinode.execution.errors import MissingState
@@ -26,12 +27,18 @@ from trinode.storage.tables import (
     number_bytes,
 )
 
+_DECODED_HEADERS = 1024
+"""By their RLP: 2 MB."""
+
 
 class TransactionPlace(NamedTuple):
     """Where a transaction of the canonical chain stands: its block, and its position there."""
 
     block: BlockId
     position: int
+
+
+_decoded_header = lru_cache(_DECODED_HEADERS)(decode_header)
 
 
 class BlockReader:
@@ -49,7 +56,7 @@ class BlockReader:
         """The header of that block; None: it is not known."""
         value = self._view.get(HEADERS + block_hash)
         try:
-            return None if value is None else decode_header(value)
+            return None if value is None else _decoded_header(value)
         except DecodingError as error:
             raise _corrupt("header", block_hash, error) from error
 

@@ -31,6 +31,9 @@ from trinode.storage.tables import (
     slot_key,
 )
 
+_REMEMBERED = 20_000
+"""Accounts and slots: about 5 MB."""
+
 
 class HeadState:
     """The state of the block `number`, the head in `view` (a `StateReader`)."""
@@ -83,6 +86,27 @@ class HeadState:
 
     def _value(self, key: bytes) -> bytes | None:
         return self.view.get(key)
+
+
+class RememberedState(HeadState):
+    """The state of a head that many read, on many threads, with what was read of it last: each look into LevelDB gives the interpreter's lock
+    away, and beside a busy thread gets it back late.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, view: View, number: int) -> None:
+        super().__init__(view, number)
+        self._values: dict[bytes, bytes | None] = {}
+
+    def _value(self, key: bytes) -> bytes | None:
+        try:
+            return self._values[key]
+        except KeyError:
+            if len(self._values) >= _REMEMBERED:
+                self._values.clear()
+            value = self._values[key] = self.view.get(key)
+            return value
 
 
 class PastState(HeadState):

@@ -25,7 +25,7 @@ from trinode.storage.database import BLOCK_CACHE_BYTES, Batch, Database, View, i
 from trinode.storage.errors import CorruptStore, NotOnHead, StoreError, StoreExists
 from trinode.storage.history import put_state
 from trinode.storage.identity import ChainIdentity
-from trinode.storage.readers import ChangedNodes, HeadState, PastState, StoredNodes
+from trinode.storage.readers import ChangedNodes, HeadState, PastState, RememberedState, StoredNodes
 
 MOST_CHANGED_KEYS = 200_000
 """How many accounts and slots may differ between the head and a block whose tries are made in memory."""
@@ -41,6 +41,14 @@ class _Head:
     tries: StateTries
 
 
+@dataclass(frozen=True, slots=True)
+class _ReadState:
+    """The state that is read by all who want the head's, and the head that it was made for."""
+
+    block: Hash32
+    state: RememberedState
+
+
 class Store:
     """An open store. Close it when its readers are done, or use it in a `with` statement."""
 
@@ -51,6 +59,7 @@ class Store:
         self._head = _Head(header, block_hash, self._tries_of(header))
         self._oldest = identity.read_oldest(database)
         self._depth = identity.read_depth(database)
+        self._read_state: _ReadState | None = None
         self.blocks = BlockReader(database)
 
     @classmethod
@@ -94,6 +103,7 @@ class Store:
 
     def close(self) -> None:
         """Ends the use of the store and of everything read from it. No other thread may be reading."""
+        self._read_state = None
         self._database.close()
 
     def __enter__(self) -> Store:
@@ -133,12 +143,21 @@ class Store:
     # ---- states ----
 
     def state_at(self, block_hash: Hash32) -> HeadState:
-        """The state after that block, which stays readable whatever happens to the chain; for one thread at a time.
+        """The state after that block, which stays readable whatever happens to the chain; for one thread at a time, but for the head's.
 
         Raises MissingState if the block is not canonical, or its state is not retained.
         """
+        read = self._read_state
+        if read is not None and read.block == block_hash == self._head.hash:
+            return read.state
         view = self._database.snapshot()
-        return _state(view, _retained(view, block_hash))
+        number = _retained(view, block_hash)
+        head = identity.read_head(view)
+        if number != head.number:
+            return PastState(view, number)
+        state = RememberedState(view, number)
+        self._read_state = _ReadState(block_hash, state)
+        return state
 
     def tries_at(self, block_hash: Hash32) -> StateTries:
         """The tries after that block, for proofs, readable whatever happens to the chain.
@@ -226,7 +245,7 @@ class Store:
             put_block(batch, header, block.hash, block.transactions, block.receipts)
             identity.put_head(batch, BlockId(header.number, block.hash))
             oldest = self._prune(batch, header.number)
-        self._head = _Head(header, block.hash, _trimmed(block.tries))
+        self._head, self._read_state = _Head(header, block.hash, _trimmed(block.tries)), None
         self._oldest = oldest
 
     def _prune(self, batch: Batch, head: int) -> int:
@@ -281,7 +300,7 @@ class Store:
                 history.forget(batch, view, number)
             put_state(batch, view, changes, nodes, values)
             identity.put_head(batch, BlockId(target, block_hash))
-        self._head = _Head(header, block_hash, _trimmed(tries))
+        self._head, self._read_state = _Head(header, block_hash, _trimmed(tries)), None
 
     def set_label(self, name: str, block_hash: Hash32) -> None:
         """Gives a canonical block a name, such as `safe`. Raises StoreError if the block is not canonical."""

@@ -16,10 +16,11 @@ from trinode.protocol.header import encode_header
 from trinode.protocol.receipt import Receipt
 from trinode.protocol.transaction import transaction_hash
 from trinode.protocol.types import BlockId
-from trinode.storage import history, store
-from trinode.storage.database import Database
+from trinode.storage import history, readers, store
+from trinode.storage.database import Database, View
 from trinode.storage.errors import CorruptStore, NotOnHead, StoreError, StoreExists, StoreLocked, StoreMissing, UnknownFormat, WrongChain
 from trinode.storage.identity import ChainIdentity
+from trinode.storage.readers import RememberedState
 from trinode.storage.store import Store
 from trinode.storage.tables import ACCOUNT_NODES, CANONICAL, CHANGED_KEYS, HEADERS, REPLACED, number_bytes
 
@@ -116,6 +117,42 @@ def test_an_unknown_block_has_no_state(chain: FakeChain) -> None:
     for ask in (chain.store.state_at, chain.store.tries_at, chain.store.parent_for, chain.store.rewind):
         with pytest.raises(MissingState, match="not in the canonical chain"):
             ask(bytes(32))
+
+
+def test_the_heads_state_is_read_once_by_all_who_ask_for_it(chain: FakeChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that are not there are remembered, too."""
+    for _ in range(2):
+        assert_state(chain.store.state_at(chain.hashes[6]), chain.models[6])
+    read: list[bytes] = []
+    monkeypatch.setattr(View, "get", lambda _, key: read.append(key))
+    state = chain.store.state_at(chain.hashes[6])
+    for address in ADDRESSES:
+        assert state.account(address) == chain.models[6].accounts.get(address)
+        assert state.storage(address, 1) == chain.models[6].storage.get((address, 1), 0)
+    assert not read
+
+
+def test_a_state_that_was_the_heads_stays_what_it_was(chain: FakeChain) -> None:
+    before = chain.store.state_at(chain.hashes[6])
+    before.account(ADDRESSES[0])
+    chain.extend(2)
+    assert_state(before, chain.models[6])
+    for number in (8, 6, 7):
+        assert_state(chain.store.state_at(chain.hashes[number]), chain.models[number])
+    chain.store.rewind(chain.hashes[6])
+    assert_state(chain.store.state_at(chain.hashes[6]), chain.models[6])
+    with pytest.raises(MissingState, match="not in the canonical chain"):
+        chain.store.state_at(chain.hashes[8])
+
+
+def test_what_is_remembered_of_a_state_is_bounded(chain: FakeChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "_REMEMBERED", 3)
+    state = chain.store.state_at(chain.hashes[6])
+    assert isinstance(state, RememberedState)
+    for slot in range(20):
+        state.storage(ADDRESSES[0], slot)
+        assert len(state._values) <= 3
+    assert_state(state, chain.models[6])
 
 
 def test_code_that_is_not_there_is_missing(chain: FakeChain) -> None:
@@ -334,6 +371,7 @@ def test_a_log_that_ends_early_gives_an_earlier_head(tmp_path: Path) -> None:
 
 def test_a_closed_store_says_so(chain: FakeChain) -> None:
     state = chain.store.state_at(chain.hashes[3])
+    chain.store.state_at(chain.hashes[6])
     block = chain.next_block()
     chain.store.close()
     for ask in (lambda: state.account(ADDRESSES[0]), lambda: chain.store.state_at(chain.hashes[6])):

@@ -14,7 +14,7 @@ from trinode.protocol.types import BlockId, Hash32
 from trinode.rollup.config import RollupConfig
 from trinode.rpc.eth.block_names import EARLIEST, FINALIZED, LATEST, PENDING, SAFE, BlockName, ByHash
 from trinode.rpc.eth.errors import pruned, server_error, without_receipts
-from trinode.rpc.eth.known_chain import ForeseeingState, KnownChain
+from trinode.rpc.eth.known_chain import KnownChain
 
 _RECENT = 16
 """Blocks whose decoded receipts are kept: a block's are asked for one by one when it is new."""
@@ -27,6 +27,7 @@ class Chain:
         self.config = config
         self.store = store
         self.blocks = store.blocks
+        self._last_head: KnownHeader | None = None
         self._receipts = lru_cache(_RECENT)(store.blocks.receipts)
 
     @property
@@ -45,7 +46,7 @@ class Chain:
         if isinstance(name, int):
             return self.by_number(name)
         if name in (LATEST, PENDING):
-            return self._known(self.store.head.hash)
+            return self._newest()
         if name == EARLIEST:
             genesis = self._canonical(self.config.genesis.l2.number)
             return self.by_number(self.store.oldest_state) if genesis is None else genesis
@@ -63,6 +64,13 @@ class Chain:
         found = self._canonical(number)
         if found is None and number < self.store.head.number:
             raise pruned(f"block {number} is from before the snapshot that this node began with")
+        return found
+
+    def _newest(self) -> KnownHeader | None:
+        """The head, which is read once."""
+        head, found = self.store.head, self._last_head
+        if found is None or found.hash != head.hash:
+            found = self._last_head = self._known(head.hash)
         return found
 
     def _canonical(self, number: int) -> KnownHeader | None:
@@ -111,8 +119,9 @@ class Chain:
     def state_for(self, name: BlockName, message: Message) -> tuple[KnownHeader, StateReader]:
         """As `state`, for the execution of a message."""
         known, state = self.state(name)
-        if isinstance(state, ForeseeingState):
-            state.foresee(message)
+        foresee = getattr(state, "foresee", None)  # asking for a protocol would cost a tenth of a call
+        if foresee is not None:
+            foresee(message)
         return known, state
 
     def state(self, name: BlockName) -> tuple[KnownHeader, StateReader]:

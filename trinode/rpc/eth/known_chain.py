@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-from trinode.execution.calls.message import Message
 from trinode.execution.state import StateReader
 from trinode.execution.trie.state_tries import StateTries
 from trinode.protocol.header import Header
@@ -54,18 +53,11 @@ class KnownChain(Protocol):
         """The canonical block with the name `safe` or `finalized`; None: there is none."""
 
     def state_at(self, block_hash: Hash32) -> StateReader:
-        """The state after that block, which stays readable whatever happens to the chain; for one thread at a time.
+        """The state after that block, which stays readable whatever happens to the chain; for one thread at a time, or for all.
 
-        Raises MissingState if the block is not canonical, or its state is not here.
+        If it is far away, and can be read in fewer steps if it is told what for, it has a method `foresee` that takes the Message that will be
+        executed on it. Raises MissingState if the block is not canonical, or its state is not here.
         """
 
     def tries_at(self, block_hash: Hash32) -> StateTries:
         """The tries after that block, for proofs. Raises MissingState."""
-
-
-@runtime_checkable
-class ForeseeingState(Protocol):
-    """A state that is far away, and can be read in fewer steps if it is told what for."""
-
-    def foresee(self, message: Message) -> None:
-        """That message will be executed on it."""
