@@ -57,7 +57,7 @@ class _WithLogIndex(OpGeth):
 
 
 def main(switch_interval: float | None) -> None:
-    """Print the figures. `switch_interval`: of our process, in seconds; None: CPython's."""
+    """Print the figures. `switch_interval`: of our process, in seconds; None: the node's."""
     if not (SHARED / "spikes" / "erc20.json").is_file():
         print("rpc: skipped, the token is absent")
         return

@@ -15,8 +15,11 @@ import trio
 
 from bench.rpc_chain import BUSY_TRANSFERS, BenchChain
 from trinode.engine.moves import told_of
+from trinode.engine.sender_recovery import ThreadedRecovery
+from trinode.engine.standing_aside import StandingAside
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
+from trinode.jsonrpc.right_of_way import INTERPRETER, SWITCH_SECONDS, LoopFirst
 from trinode.protocol.head_move import BlockWithReceipts
 from trinode.protocol.payload import PayloadAttributes
 from trinode.rpc.dispatch import Dispatcher
@@ -35,11 +38,11 @@ class _Ready:
 
 
 class _Node:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, recover: ThreadedRecovery) -> None:
         self.chain = BenchChain()
         genesis = self.chain.genesis()
         self.store = Store.create(folder, ChainIdentity(self.chain.config.l2_chain_id, genesis.hash), genesis, history=None)
-        self._executor = BlockExecutor(self.chain.config, FastEngine())
+        self._executor = BlockExecutor(self.chain.config, StandingAside(FastEngine(), INTERPRETER), recover)
         self.eth: EthNamespace | None = None
         for attributes in self.chain.all():
             self.execute(attributes)
@@ -71,8 +74,8 @@ class _Node:
         self._is_busy = False
 
 
-async def _main(folder: Path) -> None:
-    node = await trio.to_thread.run_sync(_Node, folder)
+async def _main(folder: Path, recover: ThreadedRecovery) -> None:
+    node = await trio.to_thread.run_sync(_Node, folder, recover)
     prepared = [node.chain.next(BUSY_TRANSFERS) for _ in range(_PREPARED)]
     gc.collect()
     gc.freeze()  # as the node does
@@ -101,6 +104,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        sys.setswitchinterval(float(sys.argv[2]))
-    trio.run(_main, Path(sys.argv[1]))
+    sys.setswitchinterval(float(sys.argv[2]) if len(sys.argv) > 2 else SWITCH_SECONDS)
+    with ThreadedRecovery() as threaded:
+        trio.run(_main, Path(sys.argv[1]), threaded, instruments=[LoopFirst(INTERPRETER)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import time
 from contextlib import AbstractAsyncContextManager, ExitStack, closing
 from types import FrameType
@@ -16,8 +17,10 @@ import trio
 from trinode.devnet.devnet import Devnet
 from trinode.engine.pool.pool import TransactionPool
 from trinode.engine.sender_recovery import ThreadedRecovery
+from trinode.engine.standing_aside import StandingAside
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
+from trinode.jsonrpc.right_of_way import INTERPRETER, SWITCH_SECONDS, LoopFirst
 from trinode.l1.blob_hasher import BlobHasher
 from trinode.node import datadir, logs
 from trinode.node.config import NodeConfig
@@ -51,7 +54,7 @@ def run_node(config: NodeConfig) -> None:
         devnet = stack.enter_context(closing(open_devnet(config))) if config.chain.is_devnet else None
         chain = load_chain(config) if devnet is None else Chain(devnet.rollup_config, devnet.l1_chain_config)
         recover = stack.enter_context(ThreadedRecovery())
-        executor = BlockExecutor(chain.config, FastEngine(), recover)
+        executor = BlockExecutor(chain.config, StandingAside(FastEngine(), INTERPRETER), recover)
         embedded = None
         if config.engine.kind == "embedded":
             store = stack.enter_context(open_store(config, chain.config, None if devnet is None else devnet.genesis))
@@ -64,8 +67,10 @@ def run_node(config: NodeConfig) -> None:
             return
         gc.collect()
         gc.freeze()  # what is there now, modules above all, is looked through no more: 60 ms in which all threads would stand still
+        sys.setswitchinterval(SWITCH_SECONDS)
+        loop_first = LoopFirst(INTERPRETER)
         try:
-            trio.run(_run, config, chain, devnet, executor, embedded, records, hasher, signals)
+            trio.run(_run, config, chain, devnet, executor, embedded, records, hasher, signals, instruments=[loop_first])
         except ExceptionGroup as group:
             raise _explained(group) from group
 

@@ -37,6 +37,6 @@ def expected(transaction: Transaction) -> bytes | None:
 def test_the_senders_are_those_of_the_protocol(count: int) -> None:
     block = transactions(count)
     wanted = [expected(transaction) for transaction in block]
-    with ThreadedRecovery(threads=3) as recover:
+    with ThreadedRecovery() as recover:
         for senders in (list(recover(block)), list(recover_in_order(block))):
             assert [None if isinstance(sender, SignatureError) else sender for sender in senders] == wanted

@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
+from trinode.jsonrpc.right_of_way import INTERPRETER
+
 Result = TypeVar("Result")
 
 SHORT = 0.02
@@ -70,6 +72,7 @@ class Work(Generic[Result]):
 
     def deliver(self) -> None:
         """On trio's."""
+        INTERPRETER.leave()
         self.is_over = True
         if self._waiting is not None:
             trio.lowlevel.reschedule(self._waiting)
@@ -101,6 +104,7 @@ class Threads:
     def begin(self, function: Callable[[], Result]) -> Work[Result]:
         """Puts it in the queue. Whoever does waits for `begun`, or withdraws it."""
         work = Work(function)
+        INTERPRETER.enter()
         with self._lock:
             self._waiting.append(work)
             if self._idle:
@@ -129,7 +133,8 @@ class Threads:
             if work not in self._waiting:
                 return False
             self._waiting.remove(work)
-            return True
+        INTERPRETER.leave()
+        return True
 
     def _help(self) -> None:
         with self._lock:
@@ -160,6 +165,7 @@ class Threads:
                 try:
                     work.token.run_sync_soon(self._deliver)
                 except trio.RunFinishedError:  # nobody waits for what was given up when the node ended
+                    INTERPRETER.leave()
                     return
             if not is_needed:
                 return
