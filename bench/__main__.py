@@ -18,7 +18,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "accounts": lambda options: accounts.main(),
     "store": lambda options: store.main(options.keys, options.folder),
     "steady": lambda options: steady.main(options.profile),
-    "rpc": lambda options: rpc.main(options.switch_interval),
+    "rpc": lambda _: rpc.main(),
     "p2p": lambda options: p2p.main(),
     "sync": lambda options: sync.main(options.rounds),
 }
@@ -32,7 +32,6 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=store.DEFAULT_KEYS, help="store: accounts and slots, 60000000 are 5 GB (%(default)s)")
     parser.add_argument("--folder", type=Path, help="store: where to make it (the system's folder for temporary files)")
     parser.add_argument("--profile", action="store_true", help="steady: also say which functions take the time")
-    parser.add_argument("--switch-interval", type=float, help="rpc: seconds that a thread of our process keeps the interpreter (the node's)")
     options = parser.parse_args()
     unknown = [name for name in options.parts if name not in PARTS]
     if unknown:

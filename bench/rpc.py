@@ -56,13 +56,13 @@ class _WithLogIndex(OpGeth):
         return self._http_port
 
 
-def main(switch_interval: float | None) -> None:
-    """Print the figures. `switch_interval`: of our process, in seconds; None: the node's."""
+def main() -> None:
+    """Print the figures."""
     if not (SHARED / "spikes" / "erc20.json").is_file():
         print("rpc: skipped, the token is absent")
         return
     print(f"rpc: {_CONNECTIONS} connections, {_SECONDS:g} s each; per core: of the server's CPU time")
-    with TemporaryDirectory(prefix="trinode-bench-") as folder, _our_node(Path(folder) / "store", switch_interval) as (node, port, head):
+    with TemporaryDirectory(prefix="trinode-bench-") as folder, _our_node(Path(folder) / "store") as (node, port, head):
         ours = {name: _measure("trinode", name, port, node.pid) for name in _ASKED}
         _busy(node, port)
     program = find_geth()
@@ -82,8 +82,8 @@ def main(switch_interval: float | None) -> None:
 
 
 @contextmanager
-def _our_node(folder: Path, switch_interval: float | None) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
-    words = [sys.executable, "-m", "bench.rpc_node", str(folder), *([] if switch_interval is None else [str(switch_interval)])]
+def _our_node(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+    words = [sys.executable, "-m", "bench.rpc_node", str(folder)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as node:
         port, head = _line(node.stdout).split()
         try:

@@ -19,7 +19,7 @@ from trinode.engine.sender_recovery import ThreadedRecovery
 from trinode.engine.standing_aside import StandingAside
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
-from trinode.jsonrpc.right_of_way import INTERPRETER, SWITCH_SECONDS, LoopFirst
+from trinode.jsonrpc.right_of_way import INTERPRETER, LoopFirst
 from trinode.protocol.head_move import BlockWithReceipts
 from trinode.protocol.payload import PayloadAttributes
 from trinode.rpc.dispatch import Dispatcher
@@ -104,6 +104,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.setswitchinterval(float(sys.argv[2]) if len(sys.argv) > 2 else SWITCH_SECONDS)
     with ThreadedRecovery() as threaded:
         trio.run(_main, Path(sys.argv[1]), threaded, instruments=[LoopFirst(INTERPRETER)])

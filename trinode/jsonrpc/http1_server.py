@@ -20,6 +20,7 @@ from trinode.jsonrpc.connections import Connection, attended
 from trinode.jsonrpc.http1 import Reader
 from trinode.jsonrpc.http1_client import IDLE, App, Client
 from trinode.jsonrpc.readiness import NOTHING, READABLE, Readiness, new_readiness
+from trinode.jsonrpc.right_of_way import INTERPRETER
 from trinode.jsonrpc.server import KEEP_ALIVE
 
 MAX_CONNECTIONS = 16_384
@@ -109,6 +110,7 @@ class Http1Server:
         """Until it is cancelled."""
         while True:
             await trio.lowlevel.wait_readable(self.readiness.fileno())
+            INTERPRETER.hurry()
             for number, events in self.readiness.poll(0, _READY_AT_ONCE):
                 client = self.clients.get(number)
                 if client is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 import time
 from contextlib import AbstractAsyncContextManager, ExitStack, closing
 from types import FrameType
@@ -20,7 +19,7 @@ from trinode.engine.sender_recovery import ThreadedRecovery
 from trinode.engine.standing_aside import StandingAside
 from trinode.execution.block import BlockExecutor
 from trinode.execution.evm.engine import FastEngine
-from trinode.jsonrpc.right_of_way import INTERPRETER, SWITCH_SECONDS, LoopFirst
+from trinode.jsonrpc.right_of_way import INTERPRETER, LoopFirst
 from trinode.l1.blob_hasher import BlobHasher
 from trinode.node import datadir, logs
 from trinode.node.config import NodeConfig
@@ -67,7 +66,6 @@ def run_node(config: NodeConfig) -> None:
             return
         gc.collect()
         gc.freeze()  # what is there now, modules above all, is looked through no more: 60 ms in which all threads would stand still
-        sys.setswitchinterval(SWITCH_SECONDS)
         loop_first = LoopFirst(INTERPRETER)
         try:
             trio.run(_run, config, chain, devnet, executor, embedded, records, hasher, signals, instruments=[loop_first])

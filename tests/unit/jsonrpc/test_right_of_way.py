@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -135,3 +137,22 @@ def test_a_loop_that_has_ended_is_not_inside(way: RightOfWay, long_aside: None) 
     with pytest.raises(KeyError):
         trio.run(fail, instruments=[LoopFirst(way)])
     way.step()
+
+
+@pytest.fixture
+def calm() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_threads_take_turns_sooner_while_there_are_requests(way: RightOfWay, calm: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(right_of_way, "HURRY_SECONDS", FOREVER)
+    way.hurry()
+    way.step()
+    assert sys.getswitchinterval() == pytest.approx(right_of_way.HURRIED_SWITCH_SECONDS)
+    monkeypatch.setattr(right_of_way, "HURRY_SECONDS", -1.0)
+    way.step()
+    assert sys.getswitchinterval() == pytest.approx(right_of_way.SWITCH_SECONDS)
+    way.hurry()
+    assert sys.getswitchinterval() == pytest.approx(right_of_way.HURRIED_SWITCH_SECONDS)

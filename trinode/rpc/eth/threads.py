@@ -104,6 +104,7 @@ class Threads:
     def begin(self, function: Callable[[], Result]) -> Work[Result]:
         """Puts it in the queue. Whoever does waits for `begun`, or withdraws it."""
         work = Work(function)
+        INTERPRETER.hurry()
         INTERPRETER.enter()
         with self._lock:
             self._waiting.append(work)
