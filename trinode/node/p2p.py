@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from trinode.l1.unsafe_block_signer import L1UnsafeBlockSigner
+from trinode.node.clock_warning import ClockWarning
 from trinode.node.config import NodeConfig
 from trinode.node.config.model import P2PSettings
 from trinode.node.config.values_p2p import MEMORY
@@ -81,6 +82,7 @@ class P2PNode:
         self._usual_bootnodes = () if config.chain.is_devnet else BOOTNODES
         self.judgements: Counter[Reason] = Counter()
         self.events: Counter[str] = Counter()
+        self._clock_warning = ClockWarning(time.monotonic)
         self._unsafe = unsafe
         self._key = None if sequencer_key is None else SequencerKey(sequencer_key)
         self._is_mute = config.sequencer.enabled and sequencer_key is None
@@ -182,6 +184,7 @@ class P2PNode:
 
     def _judged(self, peer: PeerId, judgement: Judgement) -> None:
         self.judgements[judgement.reason] += 1
+        self._clock_warning.judged(judgement)
         if judgement.reason not in (Reason.VALID, Reason.SEEN):
             _log.debug("gossip is not taken", reason=judgement.reason.value, detail=judgement.detail, peer=show_peer_id(peer))
 
