@@ -49,7 +49,11 @@ class Clock:
     """Unix time in the simulated network: trio's, from an instant on."""
 
     def __init__(self, start: int) -> None:
-        self._start = start - trio.current_time()
+        self.begin(start)
+
+    def begin(self, now: int) -> None:
+        """It is that time now."""
+        self._start = now - trio.current_time()
 
     def __call__(self) -> float:
         return self._start + trio.current_time()

@@ -97,8 +97,10 @@ class World:
                 of.remove(node)
 
     async def settle(self, peers: int = 6, seconds: float = 120.0) -> None:
-        """Until each honest node has peers and a mesh. Raises TooSlowError."""
+        """Until each honest node has peers and a mesh; the chain's time begins then. Raises TooSlowError."""
+        assert not self.chain
         await self.until(lambda: all(len(node.connected) >= peers and _mesh(node) >= min(peers, 6) for node in self.nodes), seconds)
+        self.clock.begin(time_of(self.sequencer.heads.head.number))
 
     async def sequence(self, blocks: int, *, salt: bytes = b"", size: int = 500) -> list[PayloadEnvelope]:
         """The sequencer makes blocks, each at its time, one in two seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from harness.network.wires import Link
@@ -69,4 +70,22 @@ async def test_nodes_come_and_go(count: int, autojump_clock: MockClock) -> None:
             await world.sequence(2)
         await world.converge(90)
         assert len(world.nodes) == count
+        check_bounds(world)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+async def test_blocks_that_nobody_but_the_sequencer_has(count: int, autojump_clock: MockClock) -> None:
+    """After an outage it makes blocks that are too old to be sent. All the others lack the same ones, and must not hold that against each other."""
+    async with network(seed=5) as world:
+        await world.add_nodes(count)
+        await world.settle()
+        await world.sequence(3)
+        await world.converge(5)
+        await trio.sleep(70)
+        made = await world.sequence(10)
+        assert len(world.chain) > 3 + 30
+        await world.converge(120)
+        latencies = world.latencies(made[1:])
+        assert len(latencies) == 9 * (count - 1) and latencies[-1] < 2.0  # gossip went on meanwhile
+        assert all(node.scores.score(peer) >= 0 for node in world.nodes for peer in node.connected)
         check_bounds(world)

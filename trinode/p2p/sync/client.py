@@ -182,7 +182,7 @@ class PayloadSync:
             self._reject(peer_id, str(error))
         except Refused as error:
             result = error.result
-            self._fail(peer_id, number, error)
+            self._fail(peer_id, number, error, is_fault=result != Result.UNAVAILABLE)
         except (P2PError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self._fail(peer_id, number, error)
         finally:
@@ -210,8 +210,12 @@ class PayloadSync:
         self._peers.failed(peer_id, trio.current_time() if now is None else now)
         _log.info("a peer sent a wrong block", peer=show_peer_id(peer_id), why=why)
 
-    def _fail(self, peer_id: PeerId, number: int, error: Exception) -> None:
-        self._scores.error(peer_id)
+    def _fail(self, peer_id: PeerId, number: int, error: Exception, *, is_fault: bool = True) -> None:
+        """That it does not have a block is no peer's fault, where op-node counts it: after an outage of the sequencer all but that one lack the same
+        blocks and ask each other, and would end with nobody in their meshes.
+        """
+        if is_fault:
+            self._scores.error(peer_id)
         self._peers.failed(peer_id, trio.current_time())
         _log.debug("a peer did not send a block", peer=show_peer_id(peer_id), number=number, why=str(error) or type(error).__name__)
 

@@ -125,7 +125,6 @@ FAILING: dict[str, StreamHandler] = {
     "empty": answering(lambda number: b""),
     "zip bomb": answering(lambda number: BOMB),
     "endless": endless,
-    "unavailable": answering(lambda number: b"\x01"),
     "invalid": answering(lambda number: b"\x02"),
     "error": answering(lambda number: b"\x03"),
     "reserved": answering(lambda number: b"\xff"),
@@ -158,6 +157,23 @@ async def test_a_bad_peer_holds_nothing_up_and_is_held_to_account(name: str, nur
     assert counts.valid == 0
     assert (counts.rejected >= 0.5 and counts.errors == 0) if name in WRONG else (counts.errors >= 0.5 and counts.rejected == 0)
     assert scene.scores.score(peer_name("good")) > 2
+
+
+async def test_a_peer_that_lacks_the_blocks_is_asked_less_and_not_blamed(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    """All who heard of the same blocks lack the same ones: were it held against them, honest peers would part."""
+    scene = Scene(nursery, gap_of(70))
+    asked: list[int] = []
+
+    def lacks(number: int) -> bytes:
+        asked.append(number)
+        return b"\x01"
+
+    other = scene.peer("other", answering(lacks))
+    scene.honest("good")
+    await scene.fill(25)
+    assert scene.chain.taken == CHAIN[:70]
+    assert scene.scores.counts(other) == AppCounts()
+    assert 0 < len(asked) < 20
 
 
 async def test_a_peer_that_does_not_serve_is_not_asked_again_and_not_blamed(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
