@@ -60,6 +60,7 @@ async def test_a_replay_of_old_blocks(count: int, autojump_clock: MockClock) -> 
         old = [message_of(world.sequencer, block, world.key) for block in await world.sequence(8)]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_on, partial(attacker.send, old), 2.0)
+            nursery.start_soon(keep_on, lambda: attacker.dial(world.nodes), 5.0)  # where it was parted with
             await world.sequence(10)  # so long they are known: duplicates, which cost nothing
             await world.converge(5)
             assert honest_are_trusted(world)
