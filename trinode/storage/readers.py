@@ -93,7 +93,7 @@ class RememberedState(HeadState):
     away, and beside a busy thread gets it back late.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("__weakref__", "_values")
 
     def __init__(self, view: View, number: int) -> None:
         super().__init__(view, number)
@@ -107,6 +107,10 @@ class RememberedState(HeadState):
                 self._values.clear()
             value = self._values[key] = self.view.get(key)
             return value
+
+    def forget(self) -> None:
+        """The database is closed: from now on it raises MissingState, as all do that read from it."""
+        self._values = {}
 
 
 class PastState(HeadState):

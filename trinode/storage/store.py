@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from weakref import WeakSet
 
 from trinode.execution.block import ExecutedBlock, Parent
 from trinode.execution.errors import MissingState
@@ -60,6 +61,7 @@ class Store:
         self._oldest = identity.read_oldest(database)
         self._depth = identity.read_depth(database)
         self._read_state: _ReadState | None = None
+        self._remembered: WeakSet[RememberedState] = WeakSet()
         self.blocks = BlockReader(database)
 
     @classmethod
@@ -105,6 +107,8 @@ class Store:
         """Ends the use of the store and of everything read from it. No other thread may be reading."""
         self._read_state = None
         self._database.close()
+        for state in self._remembered:
+            state.forget()
 
     def __enter__(self) -> Store:
         return self
@@ -156,6 +160,7 @@ class Store:
         if number != head.number:
             return PastState(view, number)
         state = RememberedState(view, number)
+        self._remembered.add(state)
         self._read_state = _ReadState(block_hash, state)
         return state
 

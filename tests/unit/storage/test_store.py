@@ -370,11 +370,11 @@ def test_a_log_that_ends_early_gives_an_earlier_head(tmp_path: Path) -> None:
 
 
 def test_a_closed_store_says_so(chain: FakeChain) -> None:
-    state = chain.store.state_at(chain.hashes[3])
-    chain.store.state_at(chain.hashes[6])
+    state, read = chain.store.state_at(chain.hashes[3]), chain.store.state_at(chain.hashes[6])
+    read.account(ADDRESSES[0])
     block = chain.next_block()
     chain.store.close()
-    for ask in (lambda: state.account(ADDRESSES[0]), lambda: chain.store.state_at(chain.hashes[6])):
+    for ask in (lambda: state.account(ADDRESSES[0]), lambda: read.account(ADDRESSES[0]), lambda: chain.store.state_at(chain.hashes[6])):
         with pytest.raises(MissingState, match="the store is closed"):
             ask()
     with pytest.raises(StoreError, match="the store is closed"):
