@@ -24,7 +24,6 @@ _AGAIN = 0.05
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
 _raise_in.restype = ctypes.c_int
-_NOTHING = ctypes.py_object()
 
 
 class TimeLimitExceeded(Exception):
@@ -43,6 +42,7 @@ class _Interruptible(Generic[Result]):
         self._lock = threading.Lock()
         self._thread: int | None = None
         self._is_over = False
+        self._was_interrupted = False
 
     def run(self) -> Result:
         """On the thread. Raises TimeLimitExceeded, and what the function raises."""
@@ -62,6 +62,7 @@ class _Interruptible(Generic[Result]):
         """From any other thread; of work that has not begun, or is over, nothing is left to do."""
         with self._lock:
             if self._thread is not None:
+                self._was_interrupted = True
                 _raise_in(self._thread, _Interrupt)
             self._is_over = True
 
@@ -74,9 +75,23 @@ class _Interruptible(Generic[Result]):
     def _end(self) -> None:
         """From here on nothing is raised in the thread: it goes on to other work."""
         with self._lock:
-            if self._thread is not None:
-                _raise_in(self._thread, _NOTHING)  # takes back one that is on its way
-            self._thread, self._is_over = None, True
+            thread, self._thread, self._is_over = self._thread, None, True
+        if thread is not None and self._was_interrupted:
+            _end_what_is_on_its_way(thread)
+
+
+def _end_what_is_on_its_way(thread: int) -> None:
+    """On that thread. One that was raised already, and caught, looks like one that is yet to come, so that one more is sent and waited for.
+
+    It could be taken back (PyThreadState_SetAsyncExc with NULL), but CPython 3.11 would go on to look for it, before each function and each turn of a
+    loop, and never come to begin a function that is traced (by a debugger, for coverage, by hypothesis).
+    """
+    try:
+        _raise_in(thread, _Interrupt)
+        while True:
+            pass
+    except _Interrupt:
+        return
 
 
 async def run_within(seconds: float, function: Callable[[], Result], threads: Threads) -> Result:

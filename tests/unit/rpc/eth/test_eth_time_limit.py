@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import threading
 from itertools import count
 
@@ -130,3 +132,31 @@ async def test_work_may_ask_trio_and_ends_with_its_limit() -> None:
     with pytest.raises(TimeLimitExceeded):
         await run_within(0.05, ask_for_ever, threads)
     assert await run_within(60, lambda: trio.from_thread.run(answer, 8, trio_token=token), threads) == 8
+
+
+TRACED = """
+import sys, trio
+from itertools import count
+from trinode.rpc.eth.threads import Threads
+from trinode.rpc.eth.time_limit import TimeLimitExceeded, run_within
+
+async def main():
+    threads = Threads(1)
+    for index in range(40):
+        turns = count()
+        try:  # some end by themselves, some are interrupted, some both
+            await run_within(0.005, lambda: all(turn < 2500 * index for turn in turns), threads)
+        except TimeLimitExceeded:
+            print("interrupted")
+
+trio.run(main)
+sys.settrace(lambda *_: None)
+(lambda: print("traced"))()
+"""
+
+
+def test_functions_can_be_traced_after_interrupts() -> None:
+    """One that is sent and never arrives would have CPython 3.11 wait for it for ever. Hypothesis traces a test that fails."""
+    done = subprocess.run([sys.executable, "-c", TRACED], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split()[-1] == "traced"
+    assert "interrupted" in done.stdout
