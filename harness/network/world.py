@@ -163,3 +163,12 @@ async def network(seed: int, link: Link | None = None) -> AsyncIterator[World]:
     async with trio.open_nursery() as nursery:
         yield World(nursery, seed, link or Link())
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def settled(count: int, seed: int, link: Link | None = None) -> AsyncIterator[World]:
+    """A `network` of that many honest nodes, which have found each other."""
+    async with network(seed, link) as world:
+        await world.add_nodes(count)
+        await world.settle()
+        yield world

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from harness.network.attackers import Attacker, keep_on, message_of, unsigned_blocks
 from harness.network.chain import block_on
 from harness.network.node import swallow
-from harness.network.world import World, network
+from harness.network.world import World, network, settled
 from tests.simulation.network_bounds import COUNTS, check_bounds
 from trinode.p2p.blocks.judgement import Reason
 
@@ -29,9 +29,7 @@ def honest_are_trusted(world: World) -> bool:
 
 @pytest.mark.parametrize("count", COUNTS)
 async def test_a_flood_of_blocks_that_nobody_signed(count: int, autojump_clock: MockClock) -> None:
-    async with network(seed=11) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=11) as world:
         attacker = await Attacker.join(world)
         await attacker.dial(world.nodes)
         assert not is_out(world, attacker)
@@ -52,9 +50,7 @@ async def test_a_flood_of_blocks_that_nobody_signed(count: int, autojump_clock: 
 
 @pytest.mark.parametrize("count", COUNTS)
 async def test_a_replay_of_old_blocks(count: int, autojump_clock: MockClock) -> None:
-    async with network(seed=12) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=12) as world:
         attacker = await Attacker.join(world)
         await attacker.dial(world.nodes)
         old = [message_of(world.sequencer, block, world.key) for block in await world.sequence(8)]
@@ -78,9 +74,7 @@ async def test_a_replay_of_old_blocks(count: int, autojump_clock: MockClock) -> 
 @pytest.mark.parametrize("count", COUNTS)
 async def test_an_attempt_at_an_eclipse(count: int, autojump_clock: MockClock) -> None:
     """Somebody with many identities is all that a node is told of from now on, and connects with it from each; they pass nothing on."""
-    async with network(seed=13) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=13) as world:
         crowd = [await Attacker.join(world) for _ in range(count)]
         for each in crowd:
             world.directory.nodes.remove(each.node)
@@ -104,9 +98,7 @@ async def test_an_attempt_at_an_eclipse(count: int, autojump_clock: MockClock) -
 @pytest.mark.parametrize("count", COUNTS)
 async def test_a_key_that_signs_two_chains(count: int, autojump_clock: MockClock) -> None:
     """Who hears which block first follows it; until L1 has one of them, nodes differ. Nobody is blamed for passing on what is signed."""
-    async with network(seed=14) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=14) as world:
         await world.sequence(2)
         await world.converge(5)
         other = world.nodes[-1]  # has the key too
@@ -132,9 +124,7 @@ async def test_a_key_that_signs_two_chains(count: int, autojump_clock: MockClock
 @pytest.mark.parametrize("count", COUNTS)
 async def test_a_key_that_signs_very_many_blocks(count: int, autojump_clock: MockClock) -> None:
     """More blocks of a height than are taken: memory stays bounded, and the network goes on once the key signs one chain again."""
-    async with network(seed=15) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=15) as world:
         await world.sequence(2)
         await world.converge(5)
         attacker = await Attacker.join(world)

@@ -7,15 +7,13 @@ import trio
 from trio.testing import MockClock
 
 from harness.network.wires import Link
-from harness.network.world import network
+from harness.network.world import settled
 from tests.simulation.network_bounds import COUNTS, check_bounds
 
 
 @pytest.mark.parametrize("count", COUNTS)
 async def test_blocks_reach_all(count: int, autojump_clock: MockClock) -> None:
-    async with network(seed=1) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=1) as world:
         made = await world.sequence(10)
         await world.converge(5)
         latencies = world.latencies(made)
@@ -27,9 +25,7 @@ async def test_blocks_reach_all(count: int, autojump_clock: MockClock) -> None:
 
 @pytest.mark.parametrize("count", COUNTS)
 async def test_loss_and_long_ways(count: int, autojump_clock: MockClock) -> None:
-    async with network(seed=2, link=Link(delay=0.15, jitter=0.2, loss=0.15)) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=2, link=Link(delay=0.15, jitter=0.2, loss=0.15)) as world:
         made = await world.sequence(10)
         await world.converge(30)
         latencies = world.latencies(made)
@@ -40,9 +36,7 @@ async def test_loss_and_long_ways(count: int, autojump_clock: MockClock) -> None
 
 @pytest.mark.parametrize("count", COUNTS)
 async def test_a_partition_and_its_end(count: int, autojump_clock: MockClock) -> None:
-    async with network(seed=3) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=3) as world:
         await world.sequence(3)
         await world.converge(5)
         away = world.nodes[count // 2 :]
@@ -59,9 +53,7 @@ async def test_a_partition_and_its_end(count: int, autojump_clock: MockClock) ->
 
 @pytest.mark.parametrize("count", COUNTS)
 async def test_nodes_come_and_go(count: int, autojump_clock: MockClock) -> None:
-    async with network(seed=4) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=4) as world:
         for _ in range(4):
             for _ in range(count // 6):
                 world.stop(world.random.choice(world.nodes[1:]))
@@ -76,9 +68,7 @@ async def test_nodes_come_and_go(count: int, autojump_clock: MockClock) -> None:
 @pytest.mark.parametrize("count", COUNTS)
 async def test_blocks_that_nobody_but_the_sequencer_has(count: int, autojump_clock: MockClock) -> None:
     """After an outage it makes blocks that are too old to be sent. All the others lack the same ones, and must not hold that against each other."""
-    async with network(seed=5) as world:
-        await world.add_nodes(count)
-        await world.settle()
+    async with settled(count, seed=5) as world:
         await world.sequence(3)
         await world.converge(5)
         await trio.sleep(70)
